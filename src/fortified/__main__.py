@@ -1,0 +1,5 @@
+"""`python -m fortified`."""
+
+from fortified.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""Ticks to bars. Pure: aggregators return bars, they never publish."""

@@ -1,0 +1,93 @@
+"""The server as one application: the trading system and its HTTP side, in one process.
+
+Owns the order in which the two start and end, and the first administrator.
+"""
+
+import asyncio
+import secrets
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from fortified import bootstrap
+from fortified.api.app import create_app
+from fortified.api.facade import ApiContext
+from fortified.api.security import hash_password
+from fortified.clock import SystemClock
+from fortified.domain.errors import FortifiedError
+from fortified.logs import configure_logging
+from fortified.ports import User, UserStore
+from fortified.settings import Settings, load_settings
+
+Announce = Callable[[str], None]
+MINUTES_PER_DAY = 1440
+
+
+def to_stderr(text: str) -> None:
+    """Tell a person something once."""
+    sys.stderr.write(f"fortified: {text}\n")
+
+
+@asynccontextmanager
+async def running_app(settings: Settings, announce: Announce = to_stderr) -> AsyncIterator[FastAPI]:
+    """The HTTP application over a running trading system, which ends with the block."""
+    secret = bootstrap.jwt_secret(settings)
+    async with bootstrap.server(settings, announce) as manager:
+        await ensure_admin(manager.store.users, settings, announce)
+        yield create_app(
+            ApiContext(
+                manager=manager,
+                clock=SystemClock(),
+                jwt_secret=secret,
+                access_minutes=settings.access_token_minutes,
+                refresh_days=max(1, settings.jwt_expiration_minutes // MINUTES_PER_DAY),
+                version=bootstrap.product_version(),
+                cors_origins=settings.cors_origins,
+            )
+        )
+
+
+async def ensure_admin(users: UserStore, settings: Settings, announce: Announce) -> None:
+    """Create the first administrator where there is no user: with the owner's password, or with a generated one that is told once."""
+    if await users.users():
+        return
+    given = settings.fortified_admin_password
+    password = given.get_secret_value() if given is not None else secrets.token_urlsafe(12)
+    hashed = await asyncio.to_thread(hash_password, password)
+    await users.put_user(User(settings.fortified_admin_email, hashed, "admin", 0, SystemClock().now_ns()))
+    if given is None:
+        announce(f"first administrator: {settings.fortified_admin_email}  password: {password}  (shown this once; change it: ./fortified user password)")
+    else:
+        announce(f"first administrator: {settings.fortified_admin_email}, password from FORTIFIED_ADMIN_PASSWORD")
+
+
+class Application:
+    """ASGI application for ``uvicorn main:app``: it builds everything when the server starts its lifespan, and ends it with it."""
+
+    def __init__(self) -> None:
+        self._stack = AsyncExitStack()
+        self._app: FastAPI | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif self._app is not None:
+            await self._app(scope, receive, send)
+
+    async def _lifespan(self, receive: Any, send: Any) -> None:
+        await receive()
+        try:
+            settings = load_settings()
+            configure_logging(settings.log_level, settings.log_format)
+            self._app = await self._stack.enter_async_context(running_app(settings))
+        except FortifiedError as error:
+            to_stderr(f"ERROR: {error}")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._stack.aclose()
+        await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,1 @@
+"""Pure nouns of trading. Knows nothing of clocks, sockets, stores or frameworks."""

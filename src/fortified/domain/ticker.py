@@ -1,0 +1,34 @@
+"""Ticker configurations: which strategy trades which symbol, how much of it where, with which parameters.
+
+Owns the one canonical shape. The two documented request bodies are translated at the edge of the HTTP layer.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from fortified.domain.order import ZERO
+
+
+class TickerConfig(msgspec.Struct, frozen=True):
+    """Configuration of one symbol for one strategy.
+
+    ``quantities`` maps a venue to the units it trades (0 or absent: not there); ``symbols`` maps a venue to another symbol to trade there;
+    ``parameters`` are the strategy's own, validated by it.
+    """
+
+    strategy: str
+    symbol: str
+    timeframe: str
+    trade_enabled: bool = True
+    quantities: Mapping[str, Decimal] = msgspec.field(default_factory=dict)
+    symbols: Mapping[str, str] = msgspec.field(default_factory=dict)
+    parameters: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    demo: bool = False
+
+    @property
+    def venues(self) -> tuple[str, ...]:
+        """The venues that trade this ticker, in an order that never varies."""
+        return tuple(sorted(venue for venue, quantity in self.quantities.items() if quantity > ZERO))

@@ -1,0 +1,1 @@
+"""The pure engine: ordered inputs in, decisions out. No clock, no I/O, no mode."""

@@ -1,0 +1,47 @@
+"""From a target to the next order of a leg: close, wait for the confirmed fill, open.
+
+Owns how a wish of a strategy is pursued on one account. One code path for all brokers: a reversal is two orders, the second only after the
+fill of the first is confirmed. Both belong to one decision and carry its stamp, so with no latency both may fill on the same market event.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from fortified.domain.order import Purpose
+from fortified.domain.signal import OrderSide, Target
+from fortified.engine.inputs import Leg, LegState
+
+
+class Goal(msgspec.Struct, frozen=True):
+    """Where a leg is to be, and the decision that said so. ``order_id`` is the order that pursues it now; ``deferred``: an exit that has to wait for a session or for fresh data."""
+
+    decision_id: str
+    target: Target
+    reason: str
+    ts_event: int
+    seq: int
+    reference_price: Decimal
+    bar_index: int
+    attempts: int = 0
+    order_id: str = ""
+    deferred: bool = False
+
+
+class NextOrder(msgspec.Struct, frozen=True):
+    """Side, units and purpose of the order that brings a leg nearer to its goal."""
+
+    side: OrderSide
+    quantity: Decimal
+    purpose: Purpose
+
+
+def next_order(goal: Goal, leg: Leg, state: LegState) -> NextOrder | None:
+    """The next order towards ``goal``; None when the leg is there. An exit has the size of the confirmed position."""
+    quantity = state.quantity
+    direction = (quantity > 0) - (quantity < 0)
+    if direction == goal.target:
+        return None
+    if direction:
+        return NextOrder(OrderSide.SELL if direction > 0 else OrderSide.BUY, abs(quantity), Purpose.EXIT)
+    return NextOrder(OrderSide.BUY if goal.target is Target.LONG else OrderSide.SELL, leg.quantity, Purpose.ENTRY)

@@ -1,0 +1,1 @@
+"""Indicators: O(1) per value, and pure."""

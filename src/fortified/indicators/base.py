@@ -1,0 +1,50 @@
+"""What every indicator of one number per bar offers.
+
+Owns the interface. An indicator holds nothing but its own numbers; its state is plain data, so that a runner can make it durable.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from fortified.domain.errors import ConfigError
+
+
+class Indicator(ABC):
+    """Fed one value per closed bar. ``value`` is None until the first one can be told; ``ready`` once it is warm.
+
+    ``peek`` tells what ``value`` would be after one more input, without changing anything: the form for a bar that is still open.
+    """
+
+    fields: ClassVar[tuple[str, ...]]
+    """Names of the attributes that are the state."""
+
+    value: float | None
+    ready: bool
+
+    @abstractmethod
+    def update(self, value: float) -> float | None:
+        """Take the value of a closed bar; returns the new ``value``."""
+
+    @abstractmethod
+    def peek(self, value: float) -> float | None:
+        """What ``update`` would return, without changing anything."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state as plain data."""
+        return {name: getattr(self, name) for name in self.fields}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to a state that ``snapshot`` gave."""
+        for name in self.fields:
+            setattr(self, name, state[name])
+
+
+def checked_period(period: int) -> int:
+    """``period`` when it can be one.
+
+    Raises:
+        ConfigError: it is below 1.
+    """
+    if period < 1:
+        raise ConfigError(f"period {period} is not possible; a moving average needs a period of at least 1")
+    return period

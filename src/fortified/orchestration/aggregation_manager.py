@@ -1,0 +1,147 @@
+"""AggregationManager: from data sources to the streams.
+
+Owns the subscriptions (one per symbol, whatever the number of timeframes) and the publication of each symbol, under a lease, so that two
+processes never publish the same one. Knows no venue and no Redis.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+
+from fortified.aggregation.base import DEFAULT_GRACE_NS, BaseAggregator
+from fortified.aggregation.factory import create_aggregator
+from fortified.domain.calendar import get_calendar
+from fortified.domain.errors import NotFound
+from fortified.domain.instrument import Instrument
+from fortified.domain.timeframe import Timeframe
+from fortified.orchestration.events import FeedHealth, Listeners
+from fortified.orchestration.symbol_publisher import SymbolPublisher
+from fortified.ports import BaseDataSource, Clock, Lease, MarketBus, StreamRef
+
+Gate = Callable[[int], Awaitable[None]]
+
+
+class Feed(msgspec.Struct):
+    """One symbol: its source, its publisher, and who wants which of its timeframes."""
+
+    instrument: Instrument
+    source: BaseDataSource
+    publisher: SymbolPublisher
+    users: dict[str, set[str]]
+
+
+class AggregationManager:
+    """Creates aggregators, routes events to them and publishes what they make."""
+
+    def __init__(self, bus: MarketBus, lease: Lease, listeners: Listeners, *, grace_ns: int = DEFAULT_GRACE_NS) -> None:
+        self._bus = bus
+        self._lease = lease
+        self._listeners = listeners
+        self._grace_ns = grace_ns
+        self._feeds: dict[str, Feed] = {}
+        self._lock = asyncio.Lock()
+
+    async def add(self, instrument: Instrument, timeframes: Mapping[str, str], source: BaseDataSource) -> None:
+        """Aggregate ``instrument`` into ``timeframes`` (canonical name → who wants it); the first call for a symbol subscribes to it.
+
+        Raises:
+            ConfigError: the source cannot give that timeframe, or another process publishes the symbol.
+        """
+        async with self._lock:
+            wanted = {name: Timeframe.parse(name) for name in timeframes}
+            feed = self._feeds.get(instrument.symbol)
+            if feed is None:
+                await self._begin(instrument, wanted, source)
+            else:
+                for name, timeframe in wanted.items():
+                    if name not in feed.users:
+                        checkpoint = await self._bus.checkpoint(StreamRef(instrument.symbol, name))
+                        feed.publisher.join(self._aggregator(feed.instrument, timeframe, feed.source), checkpoint)
+            users = self._feeds[instrument.symbol].users
+            for name, user in timeframes.items():
+                users.setdefault(name, set()).add(user)
+
+    async def remove(self, symbol: str, timeframe: str, user: str) -> None:
+        """``user`` no longer wants the timeframe; it ends when nobody does, and the subscription with the last one.
+
+        Raises:
+            NotFound: it is not aggregated.
+        """
+        async with self._lock:
+            feed = self._feeds.get(symbol)
+            if feed is None or timeframe not in feed.users:
+                raise NotFound(f"{symbol} {timeframe} is not being aggregated")
+            feed.users[timeframe].discard(user)
+            if feed.users[timeframe]:
+                return
+            del feed.users[timeframe]
+            if feed.publisher.remove(timeframe):
+                await feed.source.unsubscribe(symbol)
+                del self._feeds[symbol]
+                await self._lease.release(f"publisher:{symbol}")
+
+    async def pump(self, source: BaseDataSource, gate: Gate | None = None) -> None:
+        """Publish what ``source`` emits until it ends. ``gate`` is awaited with the count of ticks after each batch: back-pressure."""
+        taken = 0
+        async for batch in source.events():
+            for event in batch:
+                feed = self._feeds.get(event.symbol)
+                if feed is not None:
+                    feed.publisher.on_event(event)
+            taken += len(batch)
+            await self._bus.drain()
+            if gate is not None:
+                await gate(taken)
+
+    @property
+    def refs(self) -> list[StreamRef]:
+        """The streams being published."""
+        return sorted(ref for feed in self._feeds.values() for ref in feed.publisher.refs)
+
+    def publisher(self, symbol: str) -> SymbolPublisher | None:
+        """The publisher of ``symbol``."""
+        feed = self._feeds.get(symbol)
+        return feed.publisher if feed is not None else None
+
+    def health(self, clock: Clock) -> list[FeedHealth]:
+        """The state of every feed, by symbol."""
+        return [self._health(symbol, self._feeds[symbol], clock) for symbol in sorted(self._feeds)]
+
+    async def close(self) -> None:
+        """Confirm what was published and give the leases back."""
+        await self._bus.flush()
+        for symbol in list(self._feeds):
+            await self._lease.release(f"publisher:{symbol}")
+        self._feeds.clear()
+
+    async def _begin(self, instrument: Instrument, wanted: Mapping[str, Timeframe], source: BaseDataSource) -> None:
+        symbol = instrument.symbol
+        aggregators = [self._aggregator(instrument, timeframe, source) for timeframe in wanted.values()]
+        await self._lease.acquire(f"publisher:{symbol}")
+        publisher = SymbolPublisher(symbol, self._bus, self._listeners)
+        for aggregator in aggregators:
+            publisher.add(aggregator, await self._bus.checkpoint(StreamRef(symbol, aggregator.name)))
+        self._feeds[symbol] = Feed(instrument, source, publisher, {})
+        await source.subscribe(instrument, publisher.start())
+
+    def _aggregator(self, instrument: Instrument, timeframe: Timeframe, source: BaseDataSource) -> BaseAggregator:
+        calendar = get_calendar(instrument.calendar)
+        return create_aggregator(
+            instrument.symbol, timeframe, calendar, source=source.bar_timeframe(instrument.symbol), grace_ns=self._grace_ns
+        )
+
+    def _health(self, symbol: str, feed: Feed, clock: Clock) -> FeedHealth:
+        publisher = feed.publisher
+        last = publisher.ts_last_event
+        return FeedHealth(
+            symbol=symbol,
+            source=feed.source.name,
+            timeframes=tuple(sorted(feed.users)),
+            ts_last_event=last,
+            age_s=None if last is None else max(0, clock.now_ns() - last) / 1e9,
+            ticks=publisher.ticks,
+            late=publisher.late,
+            out_of_session=publisher.out_of_session,
+            demo=feed.source.name == "demo",
+        )

@@ -1,0 +1,79 @@
+"""Ticker configurations: from what a user wrote to what can run.
+
+Owns the rules a configuration has to obey before it is stored. The parameters are the strategy's own business; it validates them.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from fortified.domain.errors import ConfigError
+from fortified.domain.instrument import AssetClass, Instrument
+from fortified.domain.order import ZERO
+from fortified.domain.ticker import TickerConfig
+from fortified.domain.timeframe import Timeframe
+from fortified.strategies.base import BaseStrategy, parse_params
+
+VENUES = ("schwab", "tastytrade")
+NO_FUTURES = frozenset({"schwab"})
+
+
+class Strategies(Protocol):
+    """The strategies that are known."""
+
+    def get(self, name: str) -> type[BaseStrategy]: ...
+    def names(self) -> list[str]: ...
+
+
+class ConfigLoader:
+    """Validates configurations and puts them into their canonical form."""
+
+    def __init__(self, strategies: Strategies, documented: Mapping[str, str], instruments: Callable[[str], Instrument]) -> None:
+        self._strategies = strategies
+        self._documented = documented
+        self._instruments = instruments
+
+    def canonical(self, config: TickerConfig) -> TickerConfig:
+        """``config`` in its canonical form.
+
+        Raises:
+            ConfigError: the strategy, symbol, timeframe, a quantity or a parameter is not valid.
+        """
+        instrument = self._instruments(config.symbol)
+        timeframe = Timeframe.parse(config.timeframe)
+        parameters = dict(config.parameters)
+        if config.strategy in self._strategies.names():
+            parsed = parse_params(self._strategies.get(config.strategy), parameters)
+            if parsed.__struct_fields__:
+                parameters = msgspec.structs.asdict(parsed)
+        elif config.strategy not in self._documented:
+            known = ", ".join(sorted({*self._strategies.names(), *self._documented}))
+            raise ConfigError(f"unknown strategy {config.strategy!r}; known are: {known}")
+        symbols = {venue: self._instruments(symbol).symbol for venue, symbol in config.symbols.items()}
+        for venue, quantity in config.quantities.items():
+            _check_quantity(venue, quantity)
+            _check_symbol(venue, quantity, self._instruments(symbols.get(venue, instrument.symbol)))
+        return msgspec.structs.replace(
+            config,
+            symbol=instrument.symbol,
+            timeframe=timeframe.name,
+            parameters=parameters,
+            symbols=symbols,
+            quantities=dict(sorted(config.quantities.items())),
+        )
+
+
+def _check_quantity(venue: str, quantity: Decimal) -> None:
+    if venue not in VENUES:
+        raise ConfigError(f"unknown broker {venue!r} in {venue}_quantity; known are: {', '.join(VENUES)}")
+    if not quantity.is_finite() or quantity < ZERO or quantity != quantity.to_integral_value():
+        raise ConfigError(f"{venue}_quantity {quantity} is not possible; give a whole number of 0 or more")
+
+
+def _check_symbol(venue: str, quantity: Decimal, instrument: Instrument) -> None:
+    if quantity > ZERO and venue in NO_FUTURES and instrument.asset_class is AssetClass.FUTURE:
+        raise ConfigError(
+            f"{venue} takes no futures orders, so {instrument.symbol} cannot be traded there; set {venue}_symbol to an equity or {venue}_quantity to 0"
+        )

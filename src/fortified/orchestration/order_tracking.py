@@ -1,0 +1,72 @@
+"""OrderTrackingService: the only owner of orders and their life.
+
+Holds every order that is not terminal, applies what brokers say by the one table of transitions, and drops what was said before. What
+changes is written into the caller's unit of work. Knows no broker and no store.
+"""
+
+from collections.abc import Collection, Iterable
+
+from fortified.domain.account import AccountId
+from fortified.domain.order import Order, OrderEvent, apply_event
+from fortified.ports import LedgerUnit
+
+
+class OrderTrackingService:
+    """Orders that work, by id."""
+
+    def __init__(self) -> None:
+        self._orders: dict[str, Order] = {}
+        self._fills: dict[str, set[str]] = {}
+
+    def open(self, order: Order, unit: LedgerUnit) -> bool:
+        """Take a new intent in. False when it is known already: a crash came between, and it must not be sent twice."""
+        if order.order_id in self._orders:
+            return False
+        self._orders[order.order_id] = order
+        unit.orders.append(order)
+        return True
+
+    def apply(self, event: OrderEvent, unit: LedgerUnit) -> Order | None:
+        """The order after ``event``; None when the event says nothing new.
+
+        Raises:
+            InvariantError: the event contradicts the order's life.
+        """
+        order = self._orders.get(event.order_id)
+        if order is None or self._is_repeated(order, event):
+            return None
+        order = apply_event(order, event)
+        unit.orders.append(order)
+        if event.fill is not None:
+            self._fills.setdefault(order.order_id, set()).add(event.fill.fill_id)
+            unit.fills.append(event.fill)
+        if order.is_terminal:
+            self._orders.pop(order.order_id)
+            self._fills.pop(order.order_id, None)
+        else:
+            self._orders[order.order_id] = order
+        return order
+
+    def restore(self, strategy: str, symbols: Collection[str], orders: Iterable[Order]) -> None:
+        """Take over the working orders of the ledger; what was held of that strategy and those symbols is forgotten."""
+        stale = [order.order_id for order in self._orders.values() if order.strategy == strategy and order.symbol in symbols]
+        for order_id in stale:
+            del self._orders[order_id]
+            self._fills.pop(order_id, None)
+        for order in orders:
+            self._orders[order.order_id] = order
+
+    def get(self, order_id: str) -> Order | None:
+        """The working order of that id."""
+        return self._orders.get(order_id)
+
+    def working(self, account: AccountId, strategy: str, symbol: str) -> tuple[Order, ...]:
+        """Orders of a leg that are not terminal, oldest first."""
+        return tuple(
+            order for order in self._orders.values() if order.account == account and order.strategy == strategy and order.symbol == symbol
+        )
+
+    def _is_repeated(self, order: Order, event: OrderEvent) -> bool:
+        if event.fill is not None:
+            return event.fill.fill_id in self._fills.get(order.order_id, ())
+        return event.status is order.status and event.triggered == order.triggered

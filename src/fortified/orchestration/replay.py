@@ -1,0 +1,115 @@
+"""A replay: a source of the past through the very path of live trading.
+
+Owns the drive of one run: back-pressure between publisher and runner, the end of the data, and what came out. A run that was killed goes on
+where it stopped, because the source resumes by tick and the runner by its last commit.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from fortified.domain.order import Fill, Purpose
+from fortified.domain.signal import Target
+from fortified.domain.timeframe import Timeframe
+from fortified.domain.trade import Trade
+from fortified.engine.inputs import Command
+from fortified.engine.statistics import TradeStatistics, trade_statistics
+from fortified.orchestration.aggregation_manager import AggregationManager
+from fortified.orchestration.strategy_runner import StrategyRunner
+from fortified.orchestration.symbol_publisher import SymbolPublisher
+from fortified.ports import ORIGIN, BaseDataSource, BusReader, Store, StreamRef, TradeQuery
+
+WINDOW = 2048
+"""Entries the publisher may be ahead of the runner: below the length of the streams, so none is trimmed unread."""
+READ_TIMEOUT_MS = 50
+END = "end_of_data"
+
+
+class ReplayResult(msgspec.Struct, frozen=True):
+    """What a replay did. ``digest`` fingerprints bars, fills and trades."""
+
+    bars: int
+    orders: int
+    fills: Sequence[Fill]
+    trades: Sequence[Trade]
+    stats: TradeStatistics
+    digest: str
+    late: int
+    out_of_session: int
+    open_quantity: Decimal
+
+
+class ReplaySession:
+    """Drives ``source`` through streams, consumer group and runner."""
+
+    def __init__(
+        self,
+        store: Store,
+        aggregation: AggregationManager,
+        source: BaseDataSource,
+        runner: StrategyRunner,
+        progress: Callable[[int], None],
+    ) -> None:
+        self._store = store
+        self._aggregation = aggregation
+        self._source = source
+        self._runner = runner
+        self._progress = progress
+        self._ended = False
+        self._moved = asyncio.Event()
+
+    async def run(self, *, flatten: bool, flat_models: Callable[[], None]) -> ReplayResult:
+        """Run to the end of the data. ``flat_models`` switches the brokers to fill at the last price, for the closing orders."""
+        engine = self._runner.engine
+        instrument, timeframe = engine.config.instrument, Timeframe.parse(engine.config.timeframe)
+        await self._aggregation.add(instrument, {timeframe.name: END}, self._source)
+        publisher = self._aggregation.publisher(instrument.symbol)
+        assert publisher is not None
+        reader = await self._store.bus.reader(
+            StreamRef(instrument.symbol, timeframe.name), self._runner.key.group, self._runner.key.consumer, ORIGIN
+        )
+        try:
+            await self._runner.recover()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._consume(reader))
+                await self._aggregation.pump(self._source, lambda taken: self._gate(publisher, taken))
+                await self._store.bus.flush()
+                self._ended = True
+        finally:
+            await reader.close()
+        if flatten:
+            await self._runner.cancel_working()
+            flat_models()
+            now = engine.now_ns()
+            if now is not None:
+                await self._runner.command(Command(END, Target.FLAT, END, now))
+        return await self._result(publisher.late, publisher.out_of_session)
+
+    async def _consume(self, reader: BusReader) -> None:
+        """Step through the streams until the source has ended and nothing is left. A batch is never left half done."""
+        while await self._runner.run_once(reader, READ_TIMEOUT_MS) != 0 or not self._ended:
+            self._moved.set()
+
+    async def _gate(self, publisher: SymbolPublisher, taken: int) -> None:
+        self._progress(taken)
+        while publisher.frontier - self._runner.seq > WINDOW:
+            self._moved.clear()
+            await self._moved.wait()
+
+    async def _result(self, late: int, out_of_session: int) -> ReplayResult:
+        key = self._runner.key
+        trades, _ = await self._store.ledger.trades(TradeQuery(strategy=key.strategy, descending=False, limit=None))
+        fills = list(await self._store.ledger.fills(strategy=key.strategy, limit=10_000_000))
+        return ReplayResult(
+            bars=self._runner.bars,
+            orders=self._runner.orders,
+            fills=sorted(fills, key=lambda fill: (fill.seq, fill.purpose is Purpose.ENTRY)),
+            trades=trades,
+            stats=trade_statistics(trades),
+            digest=self._runner.digest.hex(),
+            late=late,
+            out_of_session=out_of_session,
+            open_quantity=self._runner.open_quantity(),
+        )

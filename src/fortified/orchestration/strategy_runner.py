@@ -1,0 +1,334 @@
+"""StrategyRunner: one strategy on one symbol, from the streams to the brokers.
+
+Owns the order of effects of a step, the same in live, paper and replay: resting simulated orders see the market → order events are applied
+→ the engine decides → intents become durable together with the engine's state → orders are placed → their events are applied, until quiet.
+Everything between two commits can be repeated after a crash and comes out the same. Knows no Redis and no venue.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from fortified.domain.account import AccountId
+from fortified.domain.calendar import Calendar
+from fortified.domain.errors import StoreUnavailable
+from fortified.domain.market import Bar, BarUpdate
+from fortified.domain.order import ZERO, Fill, Order, OrderEvent, OrderStatus
+from fortified.domain.position import FillContext
+from fortified.domain.signal import Signal
+from fortified.engine.digest import Digest
+from fortified.engine.engine import Engine, EngineState
+from fortified.engine.inputs import (
+    NOTHING,
+    BarClosed,
+    BarUpdated,
+    Command,
+    Decision,
+    Denial,
+    EngineInput,
+    GapSeen,
+    Leg,
+    LegState,
+    OrderChanged,
+)
+from fortified.orchestration.events import DenialSeen, Listeners, RunnerStatus
+from fortified.orchestration.order_tracking import OrderTrackingService
+from fortified.orchestration.trade_state_manager import TradeStateManager
+from fortified.ports import BaseBroker, BusEvent, BusReader, Clock, Ledger, LedgerUnit, RunnerKey
+
+READ_TIMEOUT_MS = 1000
+RETRY_FIRST_S, RETRY_LAST_S = 0.05, 2.0
+
+
+class RunnerLog(Protocol):
+    """The part of a structured logger that a runner uses."""
+
+    def info(self, event: str, **values: object) -> object: ...
+    def warning(self, event: str, **values: object) -> object: ...
+
+
+class RunnerState(msgspec.Struct):
+    """What a runner makes durable with each commit."""
+
+    engine: EngineState
+    digest: bytes
+    bars: int
+    orders: int
+    last_update: BarUpdate | None
+    last_bar: Bar | None
+    """The last event: one of the two."""
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(RunnerState)
+
+
+class StrategyRunner:
+    """Runs one engine over one reader. ``clock`` None means the events are the time, and nothing is ever stale."""
+
+    def __init__(
+        self,
+        key: RunnerKey,
+        engine: Engine,
+        brokers: Sequence[BaseBroker],
+        ledger: Ledger,
+        tracker: OrderTrackingService,
+        positions: TradeStateManager,
+        calendar: Calendar,
+        listeners: Listeners,
+        log: RunnerLog,
+        *,
+        clock: Clock | None = None,
+        freshness_ns: int = 10_000_000_000,
+    ) -> None:
+        self.key = key
+        self.engine = engine
+        self.digest = Digest()
+        self.bars = 0
+        self.orders = 0
+        self.last: BarUpdate | Bar | None = None
+        self.last_signal: Signal | None = None
+        self.ts_last_signal: int | None = None
+        self._brokers = {broker.account: broker for broker in sorted(brokers, key=lambda broker: broker.account)}
+        self._legs: Mapping[AccountId, Leg] = {leg.account: leg for leg in engine.config.legs}
+        self._ledger = ledger
+        self._tracker = tracker
+        self._positions = positions
+        self._calendar = calendar
+        self._listeners = listeners
+        self._log = log
+        self._clock = clock
+        self._freshness_ns = freshness_ns
+        self._unit = LedgerUnit(key)
+        self._book: dict[AccountId, LegState] = {}
+        self._outbox: list[Order] = []  # decided, not yet sent
+        self._cancels: list[str] = []
+        self._lock = asyncio.Lock()
+
+    # --- life ---
+
+    async def recover(self) -> bool:
+        """Take up where the last process stopped; start and crash recovery are this one path. False when there is nothing to take up."""
+        record = await self._ledger.load(self.key)
+        symbols = {leg.symbol for leg in self._legs.values()}
+        self._tracker.restore(self.key.strategy, symbols, record.orders)
+        self._positions.restore(self.key.strategy, symbols, record.positions)
+        if record.state is not None:
+            self._restore(_DECODER.decode(record.state))
+        self._refresh()
+        for account, broker in self._brokers.items():
+            if self.last is not None:
+                broker.on_market(self.last)
+            working = self._working(account)
+            await broker.restore([order for order in working if order.status is not OrderStatus.INITIALIZED])
+        unsent = [order for account in self._brokers for order in self._working(account) if order.status is OrderStatus.INITIALIZED]
+        if unsent:
+            self._outbox = unsent
+            await self._carry_out()
+            await self._commit()
+        return record.state is not None
+
+    async def run(self, reader: BusReader) -> None:
+        """Consume ``reader`` until cancelled. While the store is away it waits, and goes on where it stopped."""
+        while True:
+            await self.run_once(reader, READ_TIMEOUT_MS)
+
+    async def run_once(self, reader: BusReader, timeout_ms: int) -> int | None:
+        """Take in what the reader has; returns how many entries that were, None when the store is away."""
+        try:
+            events = await reader.read(timeout_ms)
+        except StoreUnavailable as error:
+            self._log.warning("reading waits for the store", runner=str(self.key), reason=str(error))
+            await asyncio.sleep(RETRY_FIRST_S)
+            return None
+        if events:
+            async with self._lock:
+                for event in events:
+                    await self._take(event)
+                await self._commit()
+        return len(events)
+
+    async def command(self, command: Command) -> tuple[list[Order], list[Denial]]:
+        """Carry out an operator's wish through the same path as a signal."""
+        async with self._lock:
+            decision = self._decide(command)
+            await self._carry_out()
+            await self._commit()
+            return list(decision.orders), list(decision.denials)
+
+    async def cancel_working(self) -> None:
+        """Cancel every order that works; used at the end of the data."""
+        async with self._lock:
+            self._cancels = [order.order_id for account in self._brokers for order in self._working(account)]
+            await self._carry_out()
+            await self._commit()
+
+    @property
+    def seq(self) -> int:
+        """The last tick that was taken in; -1 before the first."""
+        return -1 if self.last is None else self.last.seq
+
+    def open_quantity(self) -> Decimal:
+        """Net units of all accounts, signed."""
+        return sum((leg.quantity for leg in self._book.values()), ZERO)
+
+    def describe(self, status: RunnerStatus, now_ns: int) -> RunnerStatus:
+        """``status`` with what this runner knows."""
+        engine, last = self.engine, self.last
+        stamp = None if last is None else last.ts_event if isinstance(last, BarUpdate) else last.ts_close
+        signal = self.last_signal
+        return msgspec.structs.replace(
+            status,
+            state="warming" if status.state == "running" and not engine.is_warm else status.state,
+            warmup_needed=engine.config.warmup,
+            warmup_got=min(engine.warm_count, engine.config.warmup),
+            bars_seen=self.bars,
+            ts_last_bar=None if engine.bar is None else engine.bar.ts_close,
+            ts_last_update=stamp,
+            lag_ms=None if stamp is None else max(0, now_ns - stamp) / 1e6,
+            last_price=None if last is None else last.close,
+            last_signal=None if signal is None else f"{signal.target.name} {signal.reason}".strip(),
+            ts_last_signal=self.ts_last_signal,
+            working_orders=sum(len(leg.working) for leg in self._book.values()),
+        )
+
+    # --- one step ---
+
+    async def _take(self, event: BusEvent) -> None:
+        payload = event.payload
+        if event.gap:
+            self._log.warning("entries are missing, warming up again", runner=str(self.key), before=str(event.entry))
+            self._decide(GapSeen(payload.ts_open, "stream entries were trimmed unread"))
+        for broker in self._brokers.values():
+            happened = broker.on_market(payload)
+            if happened:
+                self._settle(happened)
+        self.last = payload
+        if isinstance(payload, BarUpdate):
+            self._unit.updates_acked.append(event.entry)
+            self._decide(BarUpdated(payload, self._is_fresh(payload.ts_recv)))
+        else:
+            self._unit.bars_acked.append(event.entry)
+            self.bars += 1
+            self.digest.add(payload)
+            self._decide(BarClosed(payload, self._is_fresh(payload.ts_close)))
+        if self._outbox or self._cancels:
+            await self._carry_out()
+
+    def _decide(self, event: EngineInput) -> Decision:
+        """Ask the engine. What it wants is in the book at once, so that no later input of the same step can want it again."""
+        decision = self.engine.process(event, self._book)
+        if decision is NOTHING:
+            return decision
+        opened = [order for order in decision.orders if self._tracker.open(order, self._unit)]
+        if opened:
+            self._outbox.extend(opened)
+            self.orders += len(opened)
+            self._refresh()
+        self._cancels.extend(decision.cancels)
+        self._note(decision)
+        return decision
+
+    def _settle(self, events: Sequence[OrderEvent]) -> None:
+        """Apply order events, and let the engine see each change."""
+        for event in events:
+            order = self._tracker.apply(event, self._unit)
+            if order is None:
+                continue
+            if event.fill is not None:
+                self._book_fill(event.fill)
+            self._refresh()
+            self._listeners.emit(order)
+            self._decide(OrderChanged(order))
+
+    async def _carry_out(self) -> None:
+        """Make intents durable, then send them, then see what follows from that, until quiet."""
+        while self._outbox or self._cancels:
+            orders, self._outbox = self._outbox, []
+            cancels, self._cancels = self._cancels, []
+            await self._commit()
+            for order in orders:
+                self._settle(await self._brokers[order.account].place_order(order))
+            for order_id in cancels:
+                await self._cancel(order_id)
+
+    async def _cancel(self, order_id: str) -> None:
+        order = self._tracker.get(order_id)
+        if order is not None and self.last is not None:
+            now = self.last.ts_event if isinstance(self.last, BarUpdate) else self.last.ts_close
+            self._settle(await self._brokers[order.account].cancel_order(order, now))
+
+    def _book_fill(self, fill: Fill) -> None:
+        high, low = self.engine.extremes(fill.account)
+        context = FillContext(
+            timeframe=self.key.timeframe,
+            bar_index=self.bars,
+            bar=self.engine.bar,
+            high=high,
+            low=low,
+            trading_day=str(self._calendar.trading_day(fill.ts_event)),
+        )
+        position, trade = self._positions.apply(fill, self.engine.config.instrument.multiplier, context, self._unit)
+        self.digest.add(fill)
+        self._listeners.emit(fill)
+        self._listeners.emit(position)
+        if trade is not None:
+            self.digest.add(trade)
+            self._listeners.emit(trade)
+
+    def _note(self, decision: Decision) -> None:
+        self._unit.denials.extend(decision.denials)
+        for denial in decision.denials:
+            self._log.info("order denied", runner=str(self.key), code=denial.code.value, text=denial.text)
+            self._listeners.emit(DenialSeen(self.key, denial))
+        if decision.signal is not None and self.last is not None:
+            self.last_signal = decision.signal
+            self.ts_last_signal = self.last.ts_event if isinstance(self.last, BarUpdate) else self.last.ts_close
+
+    # --- state ---
+
+    async def _commit(self) -> None:
+        """Make all that happened durable; while the store is away, try again, for the same unit twice is the same as once."""
+        unit = self._unit
+        unit.state = self._snapshot()
+        self._unit = LedgerUnit(self.key)
+        pause = RETRY_FIRST_S
+        while True:
+            try:
+                await self._ledger.commit(unit)
+                return
+            except StoreUnavailable as error:
+                self._log.warning("committing waits for the store", runner=str(self.key), reason=str(error))
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, RETRY_LAST_S)
+
+    def _snapshot(self) -> bytes:
+        last = self.last
+        update, bar = (last, None) if isinstance(last, BarUpdate) else (None, last)
+        return _ENCODER.encode(RunnerState(self.engine.snapshot(), self.digest.value, self.bars, self.orders, update, bar))
+
+    def _restore(self, state: RunnerState) -> None:
+        self.engine.restore(state.engine)
+        self.digest.value = state.digest
+        self.bars, self.orders, self.last = state.bars, state.orders, state.last_update or state.last_bar
+
+    def _refresh(self) -> None:
+        """Take the book anew from its owners; done whenever an order changed."""
+        self._book = {account: self._leg_state(account, leg) for account, leg in self._legs.items()}
+
+    def _leg_state(self, account: AccountId, leg: Leg) -> LegState:
+        position = self._positions.position(account, self.key.strategy, leg.symbol)
+        working = self._working(account)
+        unknown = any(order.status is OrderStatus.SUBMIT_UNKNOWN for order in working)
+        if position is None:
+            return LegState(working=working, frozen=unknown)
+        return LegState(position.quantity, position.average_price, working, position.day_pnl if position.day_pnl else ZERO, unknown)
+
+    def _working(self, account: AccountId) -> tuple[Order, ...]:
+        return self._tracker.working(account, self.key.strategy, self._legs[account].symbol)
+
+    def _is_fresh(self, stamp: int) -> bool:
+        return self._clock is None or self._clock.now_ns() - stamp <= self._freshness_ns

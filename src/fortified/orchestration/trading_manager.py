@@ -1,0 +1,415 @@
+"""TradingManager: what runs, and keeping it so.
+
+Owns the runners and the desired state they converge to: what was running before a restart runs after it. A runner that fails is halted with
+its reason; the others go on. Knows no Redis, no HTTP, no venue: it is given stores, sources and brokers.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from fortified.domain.account import Mode, account_id
+from fortified.domain.calendar import get_calendar
+from fortified.domain.errors import FortifiedError, InvariantError, NotFound, Refused
+from fortified.domain.instrument import Instrument
+from fortified.domain.signal import Target
+from fortified.domain.ticker import TickerConfig
+from fortified.domain.timeframe import Timeframe
+from fortified.engine.engine import Engine, EngineConfig
+from fortified.engine.inputs import Command, Leg
+from fortified.engine.risk import RiskLimits
+from fortified.orchestration.aggregation_manager import AggregationManager
+from fortified.orchestration.backfill_service import BackfillService
+from fortified.orchestration.config_loader import ConfigLoader, Strategies
+from fortified.orchestration.events import HealthReport, Listeners, ManualOutcome, RunnerStatus, StrategyInfo
+from fortified.orchestration.order_tracking import OrderTrackingService
+from fortified.orchestration.strategy_runner import RunnerLog, StrategyRunner
+from fortified.orchestration.symbol_publisher import seq_of
+from fortified.orchestration.trade_state_manager import TradeStateManager
+from fortified.ports import ORIGIN, BaseBroker, BaseDataSource, BusReader, Clock, DesiredRun, RunnerKey, Store, StreamRef
+from fortified.strategies.base import BaseStrategy, Logger, StrategyConfig
+
+NO_LIVE = "no live broker is connected in this version; start with live_mode=false"
+
+
+class Surroundings(Protocol):
+    """What the composition root gives: instruments, sources, brokers, logs, and the owner's choices."""
+
+    live_allowed: bool
+    demo: bool
+    freshness_ns: int
+    limits: RiskLimits
+    documented: Mapping[str, str]
+    chart_timeframes: tuple[str, ...]
+
+    def instrument(self, symbol: str) -> Instrument: ...
+    def source(self, symbol: str) -> BaseDataSource | None: ...
+    def sources(self) -> Sequence[BaseDataSource]: ...
+    def broker(self, venue: str, instrument: Instrument) -> BaseBroker: ...
+    def log(self, name: str) -> RunnerLog: ...
+    def strategy_log(self, name: str) -> Logger: ...
+
+
+class Handle(msgspec.Struct):
+    """A runner and what belongs to it."""
+
+    key: RunnerKey
+    config: TickerConfig
+    instrument: Instrument
+    source: str
+    runner: StrategyRunner | None = None
+    reader: BusReader | None = None
+    task: "asyncio.Task[None] | None" = None
+    state: str = "warming"
+    reason: str = ""
+
+
+class TradingManager:
+    """Starts, stops and resumes strategies."""
+
+    def __init__(self, store: Store, strategies: Strategies, surroundings: Surroundings, clock: Clock) -> None:
+        self.store = store
+        self.listeners = Listeners()
+        self._strategies = strategies
+        self._around = surroundings
+        self._clock = clock
+        self._log = surroundings.log("trading_manager")
+        self._loader = ConfigLoader(strategies, surroundings.documented, surroundings.instrument)
+        self._aggregation = AggregationManager(store.bus, store.lease, self.listeners)
+        self._backfill = BackfillService(store.history)
+        self._tracker = OrderTrackingService()
+        self._positions = TradeStateManager()
+        self._handles: dict[RunnerKey, Handle] = {}
+        self._charts: set[str] = set()
+        self._group: asyncio.TaskGroup | None = None
+        self._lock = asyncio.Lock()
+
+    # --- life ---
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["TradingManager"]:
+        """Run all that is desired while the block lasts."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            pumps = [group.create_task(self._pump(source)) for source in self._around.sources()]
+            try:
+                await self._resume()
+                yield self
+            finally:
+                for handle in list(self._handles.values()):
+                    await self._end(handle)
+                for source in self._around.sources():
+                    await source.close()
+                for pump in pumps:
+                    pump.cancel()
+                await self._aggregation.close()
+                self._group = None
+
+    async def _pump(self, source: BaseDataSource) -> None:
+        try:
+            await self._aggregation.pump(source)
+        except FortifiedError as error:
+            self._log.warning("a data source ended", source=source.name, reason=str(error))
+
+    async def _resume(self) -> None:
+        for run in await self.store.config.desired():
+            try:
+                await self.start(run.strategy, Mode(run.mode), actor=run.started_by or "restart")
+            except FortifiedError as error:
+                self._log.warning("a strategy that should run could not start", strategy=run.strategy, reason=str(error))
+
+    # --- start, stop, status ---
+
+    async def start(self, strategy: str, mode: Mode, *, actor: str) -> list[RunnerStatus]:
+        """Start every configured ticker of ``strategy``; what runs already is left alone.
+
+        Raises:
+            NotFound: the strategy is unknown or has no tickers. Refused: it cannot start now, with the reasons.
+        """
+        async with self._lock:
+            configs = await self._startable(strategy, mode)
+            for config in configs:
+                key = RunnerKey(strategy, config.symbol, config.timeframe, mode.value)
+                known = self._handles.get(key)
+                if known is not None and known.state in ("warming", "running"):
+                    continue
+                if known is not None:
+                    await self._end(known)
+                await self._begin(key, config)
+            await self.store.config.put_desired(DesiredRun(strategy, mode.value, actor, self._clock.now_ns()))
+        return self.status(strategy)
+
+    async def stop(self, strategy: str, *, actor: str) -> list[RunnerStatus]:
+        """Stop every runner of ``strategy``. Positions stay as they are.
+
+        Raises:
+            NotFound: the strategy is unknown.
+        """
+        async with self._lock:
+            if strategy not in self._around.documented:
+                self._strategies.get(strategy)
+            await self.store.config.delete_desired(strategy)
+            for handle in [handle for handle in self._handles.values() if handle.key.strategy == strategy]:
+                await self._end(handle)
+                handle.state, handle.reason = "stopped", f"stopped by {actor}"
+                self.listeners.emit(self._status(handle))
+        return self.status(strategy)
+
+    def status(self, strategy: str | None = None) -> list[RunnerStatus]:
+        """The runners, of one strategy or of all."""
+        return [self._status(self._handles[key]) for key in sorted(self._handles) if strategy is None or key.strategy == strategy]
+
+    async def manual(self, symbol: str, target: Target, *, strategy: str | None, command_id: str, actor: str) -> ManualOutcome:
+        """Bring the runners of ``symbol`` to ``target``, through the same gate and path as a signal.
+
+        Raises:
+            NotFound: no running runner trades the symbol.
+        """
+        wanted = self._around.instrument(symbol).symbol
+        handles = [
+            handle
+            for handle in self._handles.values()
+            if handle.key.symbol == wanted and handle.state == "running" and strategy in (None, handle.key.strategy)
+        ]
+        if not handles:
+            which = f"strategy {strategy!r}" if strategy else "any strategy"
+            raise NotFound(
+                f"no running runner of {which} trades {wanted}; configure it by POST /api/tickers and start it by /api/start-trading, then try again"
+            )
+        command = Command(command_id, target, f"manual_{target.name.lower()}", self._clock.now_ns())
+        outcomes = [await handle.runner.command(command) for handle in handles if handle.runner is not None]
+        orders = tuple(order for made, _ in outcomes for order in made)
+        denials = tuple(denial for _, refused in outcomes for denial in refused)
+        duplicate = bool(denials) and all(denial.code.value == "DUPLICATE_INTENT" for denial in denials) and not orders
+        self._log.info("manual trigger", symbol=wanted, target=target.name, actor=actor, orders=len(orders), denials=len(denials))
+        return ManualOutcome(command_id, tuple(str(handle.key) for handle in handles), orders, denials, duplicate)
+
+    # --- configuration and views ---
+
+    async def put_ticker(self, config: TickerConfig) -> TickerConfig:
+        """Validate and store a configuration; it takes effect at the next start of its strategy.
+
+        Raises:
+            ConfigError: it is not valid.
+        """
+        canonical = msgspec.structs.replace(self._loader.canonical(config), demo=self._around.demo)
+        await self.store.config.put_ticker(canonical)
+        return canonical
+
+    async def delete_ticker(self, strategy: str, symbol: str) -> None:
+        """Remove a configuration.
+
+        Raises:
+            NotFound: there is none. Refused: it is running.
+        """
+        wanted = self._around.instrument(symbol).symbol
+        busy = [
+            key for key, handle in self._handles.items() if (key.strategy, key.symbol) == (strategy, wanted) and handle.state != "stopped"
+        ]
+        if busy:
+            raise Refused([f"{strategy} runs on {wanted}; stop it first by /api/stop-trading?strategy={strategy}"])
+        if not await self.store.config.delete_ticker(strategy, wanted):
+            raise NotFound(f"strategy {strategy!r} has no ticker {wanted}")
+
+    def strategies(self) -> list[StrategyInfo]:
+        """What can be configured, with the schema of its parameters."""
+        known = [_info(self._strategies.get(name)) for name in self._strategies.names()]
+        names = {info.name for info in known}
+        planned = [
+            StrategyInfo(name, title, "Not in this version; it can be configured, not started.", {}, available=False)
+            for name, title in self._around.documented.items()
+            if name not in names
+        ]
+        return sorted([*known, *planned], key=lambda info: info.name)
+
+    def mark(self, symbol: str) -> Decimal | None:
+        """The last price seen of ``symbol``."""
+        for handle in self._handles.values():
+            if handle.key.symbol == symbol and handle.runner is not None and handle.runner.last is not None:
+                last = handle.runner.last
+                return handle.instrument.price(last.close)
+        return None
+
+    def health(self) -> HealthReport:
+        """Feeds and runners in numbers."""
+        feeds = tuple(self._aggregation.health(self._clock))
+        states = [handle.state for handle in self._handles.values()]
+        return HealthReport(
+            feeds, len(states) - states.count("stopped"), states.count("halted"), self._around.demo, self._around.live_allowed
+        )
+
+    def chart_timeframes(self) -> list[StreamRef]:
+        """The streams being published."""
+        return self._aggregation.refs
+
+    async def watch(self, symbol: str) -> None:
+        """Aggregate ``symbol`` into the chart timeframes too."""
+        source = self._around.source(symbol)
+        if source is not None and symbol not in self._charts:
+            self._charts.add(symbol)
+            names = {Timeframe.parse(name).name: "charts" for name in self._around.chart_timeframes}
+            await self._aggregation.add(self._around.instrument(symbol), names, source)
+
+    # --- runners ---
+
+    async def _startable(self, strategy: str, mode: Mode) -> list[TickerConfig]:
+        if strategy in self._around.documented and strategy not in self._strategies.names():
+            raise Refused([f"strategy {strategy!r} is not in this version; it can be configured, not started"])
+        self._strategies.get(strategy)
+        configs = list(await self.store.config.tickers(strategy))
+        if not configs:
+            raise NotFound(f"strategy {strategy!r} has no tickers; add one by POST /api/tickers")
+        if mode is Mode.LIVE:
+            raise Refused(
+                [NO_LIVE] if self._around.live_allowed else ["live trading is off on this server; its owner sets ALLOW_LIVE=true", NO_LIVE]
+            )
+        reasons = [reason for config in configs if (reason := self._obstacle(config)) is not None]
+        if len(reasons) == len(configs):
+            raise Refused(reasons)
+        return [config for config in configs if self._obstacle(config) is None]
+
+    def _obstacle(self, config: TickerConfig) -> str | None:
+        if self._around.source(config.symbol) is None:
+            return f"there is no market data source for {config.symbol}; configure a broker, or start the server without --no-demo"
+        if not config.venues:
+            return f"{config.symbol} has no quantity at any broker; set schwab_quantity or tastytrade_quantity"
+        elsewhere = [venue for venue in config.venues if config.symbols.get(venue, config.symbol) != config.symbol]
+        if elsewhere:
+            return (
+                f"{config.symbol}: trading another symbol at {', '.join(elsewhere)} needs that broker's market data, which is not connected"
+            )
+        return None
+
+    async def _begin(self, key: RunnerKey, config: TickerConfig) -> None:
+        instrument = self._around.instrument(config.symbol)
+        source = self._around.source(config.symbol)
+        assert source is not None and self._group is not None
+        handle = Handle(key, config, instrument, source.name)
+        self._handles[key] = handle
+        try:
+            await self._prepare(handle, source)
+        except FortifiedError as error:
+            self._halt(handle, str(error))
+            return
+        handle.task = self._group.create_task(self._guard(handle))
+
+    async def _prepare(self, handle: Handle, source: BaseDataSource) -> None:
+        """Warm the runner up and splice it to its streams."""
+        key, config, instrument = handle.key, handle.config, handle.instrument
+        strategy = self._strategies.get(key.strategy)
+        timeframe = Timeframe.parse(config.timeframe)
+        engine = self._engine(strategy, config, instrument)
+        await self._backfill.ensure(instrument, timeframe, engine.config.warmup, source)
+        await self._aggregation.add(instrument, {timeframe.name: str(key)}, source)
+        runner = StrategyRunner(
+            key,
+            engine,
+            [self._around.broker(venue, instrument) for venue in config.venues],
+            self.store.ledger,
+            self._tracker,
+            self._positions,
+            get_calendar(instrument.calendar),
+            self.listeners,
+            self._around.log("runner"),
+            clock=self._clock,
+            freshness_ns=self._around.freshness_ns,
+        )
+        handle.runner = runner
+        ref = StreamRef(instrument.symbol, timeframe.name)
+        checkpoint = await self.store.bus.checkpoint(ref)
+        last = ORIGIN if checkpoint is None else max(checkpoint.last_bar, checkpoint.last_update)
+        handle.reader = await self.store.bus.reader(ref, key.group, key.consumer, last)
+        if not await runner.recover():
+            through = None if checkpoint is None or checkpoint.last_closed is None else checkpoint.last_closed.seq
+            for bar in await self._backfill.warmup(ref, engine.config.warmup, through):
+                engine.warm(bar)
+        await self.watch(instrument.symbol)
+        handle.state = "running"
+        self._log.info(
+            "runner started", runner=str(key), warm=engine.is_warm, bars=engine.warm_count, from_entry=str(last), seq=seq_of(last)
+        )
+        self.listeners.emit(self._status(handle))
+
+    def _engine(self, strategy: type[BaseStrategy], config: TickerConfig, instrument: Instrument) -> Engine:
+        strategy_config = StrategyConfig(config.symbol, config.timeframe, config.parameters)
+        log = self._around.strategy_log(strategy.name)
+
+        def create() -> BaseStrategy:
+            return strategy(strategy_config, log)
+
+        legs = tuple(
+            Leg(account_id(Mode.PAPER, venue), config.symbols.get(venue, config.symbol), config.quantities[venue])
+            for venue in config.venues
+        )
+        engine_config = EngineConfig(
+            strategy=strategy.name,
+            timeframe=config.timeframe,
+            instrument=instrument,
+            legs=legs,
+            warmup=create().warmup_periods(),
+            trade_enabled=config.trade_enabled,
+            live_allowed=self._around.live_allowed,
+            limits=self._around.limits,
+        )
+        return Engine(engine_config, create, get_calendar(instrument.calendar))
+
+    async def _guard(self, handle: Handle) -> None:
+        """Run a runner; a fault of it halts it and nothing else."""
+        assert handle.runner is not None and handle.reader is not None
+        try:
+            await handle.runner.run(handle.reader)
+        except InvariantError as error:
+            self._halt(handle, f"the ledger contradicts itself: {error}")
+        except FortifiedError as error:
+            self._halt(handle, str(error))
+        except Exception as error:  # a strategy is the user's code: whatever it raises halts its runner, with positions untouched
+            self._log.warning("a runner failed", runner=str(handle.key), error=repr(error), exc_info=True)
+            self._halt(handle, f"{type(error).__name__} in strategy {handle.key.strategy!r}: {error}")
+
+    def _halt(self, handle: Handle, reason: str) -> None:
+        handle.state, handle.reason = "halted", reason
+        self._log.warning("runner halted", runner=str(handle.key), reason=reason)
+        self.listeners.emit(self._status(handle))
+
+    async def _end(self, handle: Handle) -> None:
+        """End a runner's task and its wish for data."""
+        task, handle.task = handle.task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+        if handle.reader is not None:
+            await handle.reader.close()
+            handle.reader = None
+        try:
+            await self._aggregation.remove(handle.key.symbol, handle.key.timeframe, str(handle.key))
+        except NotFound:
+            return
+
+    def _status(self, handle: Handle) -> RunnerStatus:
+        runner, key = handle.runner, handle.key
+        status = RunnerStatus(
+            strategy=key.strategy,
+            symbol=key.symbol,
+            timeframe=key.timeframe,
+            mode=key.mode,
+            state=handle.state,
+            warmup_needed=0,
+            warmup_got=0,
+            bars_seen=0,
+            accounts=tuple(account_id(Mode(key.mode), venue) for venue in handle.config.venues),
+            source=handle.source,
+            demo=handle.config.demo,
+            trade_enabled=handle.config.trade_enabled,
+            reason=handle.reason,
+        )
+        return status if runner is None else runner.describe(status, self._clock.now_ns())
+
+
+def _info(strategy: type[BaseStrategy]) -> StrategyInfo:
+    schema = msgspec.json.schema(strategy.Params)
+    parameters = schema["$defs"].get(strategy.Params.__name__, {}) if "$defs" in schema else schema
+    return StrategyInfo(strategy.name, strategy.title or strategy.name, (strategy.__doc__ or "").strip(), parameters)

@@ -1,0 +1,110 @@
+"""Settings: the environment and ``.env``, once, frozen.
+
+Owns the names of the configuration keys, their defaults and bounds. Only the command line and the composition root read it. Secrets have a
+type that never prints them.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from fortified.domain.errors import ConfigError
+
+
+class Settings(BaseSettings):
+    """All that the owner of a server can set. Names are those of the environment variables, in lower case."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    # Server
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    environment: str = "development"
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    log_format: Literal["auto", "console", "json"] = "auto"
+
+    # Data
+    fortified_data_dir: Path = Path("~/.local/share/fortified")
+    redis_url: SecretStr | None = None
+    redis_host: str | None = None
+    redis_port: int = Field(default=6379, ge=1, le=65535)
+    redis_db: int = Field(default=0, ge=0, le=15)
+    redis_password: SecretStr | None = None
+    bars_stream_maxlen: int = Field(default=1000, ge=100, le=1_000_000)
+    ticks_stream_maxlen: int = Field(default=5000, ge=1000, le=1_000_000)
+
+    # Log-in
+    jwt_secret: SecretStr | None = None
+    jwt_expiration_minutes: int = Field(default=43_200, ge=5, le=525_600)
+    access_token_minutes: int = Field(default=60, ge=1, le=1440)
+    fortified_admin_email: str = "admin@example.com"
+    fortified_admin_password: SecretStr | None = None
+
+    # Trading
+    allow_live: bool = False
+    fortified_demo: bool = True
+    fortified_demo_seed: int = 7
+    paper_fill: Literal["next", "last"] = "next"
+    paper_slippage_ticks: int = Field(default=0, ge=0, le=1000)
+    paper_latency_ms: int = Field(default=0, ge=0, le=60_000)
+    schwab_fee: str = "0"
+    tastytrade_fee: str = "2.00/contract"
+    paper_trades_backup: bool = False
+    stale_after_seconds: float = Field(default=10.0, gt=0, le=3600)
+    chart_timeframes: Annotated[tuple[str, ...], NoDecode] = ("1", "5", "144t", "512t")
+
+    # Brokers: read here so that their presence is known; the connections use them
+    tasty_client_id: str | None = None
+    tasty_client_secret: SecretStr | None = None
+    tasty_refresh_token: SecretStr | None = None
+    tasty_account_id: str | None = None
+    schwab_client_id: str | None = None
+    schwab_client_secret: SecretStr | None = None
+    schwab_redirect_uri: str = "https://localhost:8000/api/brokers/schwab/callback"
+
+    @field_validator("cors_origins", "chart_timeframes", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @property
+    def data_dir(self) -> Path:
+        """The data directory, absolute."""
+        return self.fortified_data_dir.expanduser().absolute()
+
+    @property
+    def external_redis_url(self) -> str | None:
+        """The URL of the owner's own Redis; None means the embedded one."""
+        if self.redis_url is not None:
+            return self.redis_url.get_secret_value()
+        if self.redis_host is None:
+            return None
+        secret = f":{self.redis_password.get_secret_value()}@" if self.redis_password is not None else ""
+        return f"redis://{secret}{self.redis_host}:{self.redis_port}/{self.redis_db}"
+
+    @property
+    def has_broker(self) -> bool:
+        """Whether credentials of a broker are configured."""
+        return self.tasty_client_secret is not None or self.schwab_client_secret is not None
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings, with ``overrides`` from the command line (None: not given).
+
+    Raises:
+        ConfigError: a value is not valid; names the key, not the value of a secret.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # pydantic validates what comes from options
+    except ValidationError as error:
+        lines = [f"{str(detail['loc'][0]).upper()}: {detail['msg']}" for detail in error.errors(include_input=False)]
+        raise ConfigError("settings are not valid: " + "; ".join(lines)) from None

@@ -1,0 +1,1 @@
+"""Strategies: bars and ticks in, wishes out. Pure."""

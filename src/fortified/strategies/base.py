@@ -1,0 +1,168 @@
+"""What a strategy is.
+
+Owns the interface that users implement, and the translation of the forms in which a strategy may answer. A strategy knows its bars and its
+own indicators; it knows no orders, no broker, no clock.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+
+from fortified.domain.errors import ConfigError
+from fortified.domain.market import Bar, BarUpdate
+from fortified.domain.signal import OrderSide, Signal, Target
+from fortified.indicators.base import Indicator
+
+Answer = Signal | Mapping[str, Any] | None
+Answers = Answer | Iterable[Signal | Mapping[str, Any]]
+PLAIN = (int, float, str, bool, type(None))
+
+
+class Logger(Protocol):
+    """The part of a logger that strategies use."""
+
+    def info(self, message: str, *args: Any) -> None: ...
+    def warning(self, message: str, *args: Any) -> None: ...
+
+
+class StrategyConfig(msgspec.Struct, frozen=True):
+    """What a strategy is told about its place: symbol, timeframe and the raw parameters of its configuration."""
+
+    symbol: str
+    timeframe: str
+    parameters: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
+class StrategyPosition(msgspec.Struct, frozen=True):
+    """Where the strategy stands. A flat strategy is given None instead."""
+
+    target: Target
+    quantity: float
+    average_price: float
+
+    @property
+    def side(self) -> str:
+        return self.target.name
+
+
+class BaseStrategy(ABC):
+    """A strategy for one symbol and timeframe.
+
+    Subclass it in one file: give it a ``name``, a nested frozen ``Params`` (a ``msgspec.Struct`` with typed, bounded, defaulted fields), and
+    ``on_new_bar``. Attributes that are indicators or plain data are made durable by themselves; a subclass that keeps anything else overrides
+    ``snapshot`` and ``restore``.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str] = ""
+
+    class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+        """No parameters."""
+
+    def __init__(self, config: StrategyConfig, logger: Logger) -> None:
+        self.config = config
+        self.logger = logger
+        self.params: Any = parse_params(type(self), config.parameters)
+
+    @abstractmethod
+    def warmup_periods(self) -> int:
+        """How many closed bars must be seen before the first signal may be acted on."""
+
+    @abstractmethod
+    def on_new_bar(self, bar: Bar, current_position: StrategyPosition | None) -> Answers:
+        """Called with each closed bar: a ``Signal``, several, the mission's dict form, or nothing."""
+
+    def on_tick(self, tick: BarUpdate, current_position: StrategyPosition | None) -> Answers:
+        """Called after each tick when a subclass overrides it."""
+        return None
+
+    @classmethod
+    def wants_ticks(cls) -> bool:
+        """Whether ``on_tick`` is overridden."""
+        return cls.on_tick is not BaseStrategy.on_tick
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state as plain data."""
+        state: dict[str, Any] = {}
+        for name, value in vars(self).items():
+            if name in _NOT_STATE:
+                continue
+            state[name] = value.snapshot() if isinstance(value, Indicator) else _plain(type(self), name, value)
+        return state
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to a state that ``snapshot`` gave."""
+        for name, value in state.items():
+            held = getattr(self, name, None)
+            if isinstance(held, Indicator):
+                held.restore(value)
+            else:
+                setattr(self, name, value)
+
+
+_NOT_STATE = frozenset({"config", "logger", "params"})
+
+
+def _plain(owner: type[BaseStrategy], name: str, value: Any) -> Any:
+    if isinstance(value, PLAIN):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(owner, name, item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(owner, name, item) for key, item in value.items()}
+    raise ConfigError(
+        f"strategy {owner.__name__}: attribute {name!r} of type {type(value).__name__} cannot be made durable; keep indicators, numbers, "
+        "texts, lists or dicts of them, or override snapshot() and restore()"
+    )
+
+
+def parse_params(strategy: type[BaseStrategy], parameters: Mapping[str, Any]) -> Any:
+    """``parameters`` as the strategy's ``Params``; numbers may come as text.
+
+    Raises:
+        ConfigError: an unknown parameter, or a value that is not of its type or out of its bounds.
+    """
+    known = {field.name: field for field in msgspec.structs.fields(strategy.Params)}
+    declares = strategy.Params is not BaseStrategy.Params
+    for name in parameters:
+        if declares and name not in known:
+            raise ConfigError(f"strategy {strategy.name!r} has no parameter {name!r}; it has: {', '.join(sorted(known)) or 'none'}")
+    try:
+        return msgspec.convert({name: parameters[name] for name in parameters if name in known}, strategy.Params, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"strategy {strategy.name!r}: {error}") from None
+
+
+def signals_of(answers: Answers, position: Target) -> list[Signal]:
+    """The answers of a strategy as signals; ``position`` is where it stands.
+
+    Raises:
+        ConfigError: an answer is neither a Signal nor the documented dict.
+    """
+    if answers is None:
+        return []
+    if isinstance(answers, Signal | Mapping):
+        return [_signal(answers, position)]
+    if isinstance(answers, Iterable):
+        return [_signal(answer, position) for answer in answers]
+    raise ConfigError(f"a strategy answered {answers!r}; expected a Signal, a dict with 'side' and 'reason', a list of them, or nothing")
+
+
+def _signal(answer: object, position: Target) -> Signal:
+    if isinstance(answer, Signal):
+        return answer
+    if not isinstance(answer, Mapping) or "side" not in answer:
+        raise ConfigError(f"a strategy answered {answer!r}; expected a Signal or a dict with 'side' and 'reason'")
+    try:
+        side = OrderSide(str(answer["side"]).upper())
+    except ValueError:
+        raise ConfigError(f"a strategy answered side {answer['side']!r}; expected BUY or SELL") from None
+    reason = str(answer.get("reason", ""))
+    wished = Target(side.sign)
+    closes = position is not Target.FLAT and position is not wished
+    # An order form says "buy", which closes a short; only a reason that names an entry turns it around.
+    if reason.startswith("exit") or (closes and not reason.startswith("entry")):
+        wished = Target.FLAT if closes else position
+    return Signal(wished, reason)

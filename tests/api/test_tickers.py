@@ -1,0 +1,120 @@
+"""Ticker configurations: both bodies, one answer, precise refusals."""
+
+from typing import Any
+
+import httpx2
+import pytest
+from tests.api.conftest import Login
+
+pytestmark = pytest.mark.anyio
+
+FLAT: dict[str, Any] = {
+    "symbol": "/NQ",
+    "strategy": "ema",
+    "timeframe": "144t",
+    "trade_enabled": True,
+    "schwab_quantity": 10,
+    "schwab_symbol": "QQQ",
+    "tastytrade_quantity": 1,
+    "period_1": 9,
+    "period_2": 21,
+    "trend_line_1": "EMA",
+    "trend_line_2": "EMA",
+}
+
+
+async def test_the_flat_body_becomes_canonical_and_posts_back_unchanged(admin: httpx2.AsyncClient) -> None:
+    answer = await admin.post("/api/tickers", json=FLAT)
+    assert answer.status_code == 200
+    parameters = {key: FLAT[key] for key in ("period_1", "period_2", "trend_line_1", "trend_line_2")}
+    assert answer.json() == {**FLAT, "demo": False, "parameters": parameters}
+    again = await admin.post("/api/tickers", json=answer.json())
+    assert again.json() == answer.json()
+    listed = (await admin.get("/api/tickers/ema")).json()
+    assert listed == {"strategy": "ema", "tickers": [answer.json()]}
+
+
+async def test_the_nested_body_of_the_documentation(admin: httpx2.AsyncClient) -> None:
+    body = {
+        "strategy": "triple_ema",
+        "ticker": "SPY",
+        "config": {"timeframe": "5Min", "quantity": 100, "enabled": True},
+    }
+    answer = await admin.post("/api/tickers", json=body)
+    assert answer.json() == {
+        "symbol": "SPY",
+        "strategy": "triple_ema",
+        "timeframe": "5",
+        "trade_enabled": True,
+        "demo": False,
+        "schwab_quantity": 100,
+        "parameters": {},
+    }
+
+
+async def test_a_plain_quantity_of_a_future_goes_to_tastytrade(admin: httpx2.AsyncClient) -> None:
+    body = {"strategy": "ema", "symbol": "/es", "timeframe": 1, "quantity": "2", "enabled": False}
+    answer = (await admin.post("/api/tickers", json=body)).json()
+    assert (answer["symbol"], answer["timeframe"], answer["tastytrade_quantity"]) == ("/ES", "1", 2)
+    assert answer["trade_enabled"] is False
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"perriod_1": 9}, ["'perriod_1'", "period_1", "{broker}_quantity"]),
+        ({"schwab_symbol": None}, ["schwab", "schwab_symbol"]),
+        ({"timeframe": "7x"}, ["'7x'", "144t"]),
+        ({"timeframe": None}, ["'timeframe'"]),
+        ({"symbol": "not a symbol"}, ["'not a symbol'"]),
+        ({"symbol": "/ZZZZ"}, ["ZZZZ"]),
+        ({"tastytrade_quantity": -1}, ["tastytrade_quantity", "-1"]),
+        ({"tastytrade_quantity": True}, ["tastytrade_quantity"]),
+        ({"tastytrade_quantity": "NaN"}, ["tastytrade_quantity", "NaN"]),
+        ({"quantity": 5}, ["quantity", "tastytrade_quantity"]),
+        ({"trade_enabled": "yes"}, ["trade_enabled", "true or false"]),
+        ({"ticker": "SPY"}, ["symbol", "twice"]),
+        ({"parameters": {"period_1": 10}}, ["period_1", "once"]),
+        ({"config": 3}, ["config", "object"]),
+    ],
+)
+async def test_refusals_name_what_is_wrong_and_change_nothing(admin: httpx2.AsyncClient, change: dict[str, Any], words: list[str]) -> None:
+    answer = await admin.post("/api/tickers", json=FLAT | change)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+    assert all(word in answer.json()["detail"] for word in words), answer.json()["detail"]
+    assert (await admin.get("/api/tickers")).json() == []
+
+
+async def test_an_unknown_strategy_is_not_found(admin: httpx2.AsyncClient) -> None:
+    assert (await admin.post("/api/tickers", json=FLAT | {"strategy": "nope"})).status_code == 404
+    missing = await admin.get("/api/tickers/nope")
+    assert missing.status_code == 404
+    assert "triple_ema" in missing.json()["detail"]
+    assert (await admin.get("/api/tickers/triple_ema")).json() == {"strategy": "triple_ema", "tickers": []}
+
+
+@pytest.mark.parametrize("spelling", ["//NQ", "/%2FNQ", "/NQ", "/nq"])
+async def test_delete_by_any_spelling(admin: httpx2.AsyncClient, spelling: str) -> None:
+    await admin.post("/api/tickers", json=FLAT)
+    assert (await admin.delete(f"/api/tickers/ema{spelling}")).status_code == 204
+    assert (await admin.delete(f"/api/tickers/ema{spelling}")).status_code == 404
+
+
+async def test_delete_is_refused_while_running(admin: httpx2.AsyncClient) -> None:
+    await admin.post("/api/tickers", json=FLAT)
+    await admin.get("/api/start-trading?strategy=ema")
+    refused = await admin.delete("/api/tickers/ema//NQ")
+    assert (refused.status_code, refused.json()["code"]) == (409, "refused")
+
+
+async def test_viewers_may_read_only(login: Login) -> None:
+    viewer = await login("viewer")
+    assert (await viewer.get("/api/tickers/ema")).status_code == 200
+    assert (await viewer.post("/api/tickers", json=FLAT)).status_code == 403
+    assert (await viewer.delete("/api/tickers/ema//NQ")).status_code == 403
+
+
+async def test_strategies_show_their_parameters(admin: httpx2.AsyncClient) -> None:
+    strategies = {entry["name"]: entry for entry in (await admin.get("/api/strategies")).json()}
+    assert "period_1" in strategies["ema"]["parameters"]["properties"]
+    assert strategies["triple_ema"]["available"] is True
