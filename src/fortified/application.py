@@ -59,7 +59,9 @@ async def ensure_admin(users: UserStore, settings: Settings, announce: Announce)
     hashed = await asyncio.to_thread(hash_password, password)
     await users.put_user(User(settings.fortified_admin_email, hashed, "admin", 0, SystemClock().now_ns()))
     if given is None:
-        announce(f"first administrator: {settings.fortified_admin_email}  password: {password}  (shown this once; change it: ./fortified user password)")
+        announce(
+            f"first administrator: {settings.fortified_admin_email}  password: {password}  (shown this once; change it: ./fortified user password)"
+        )
     else:
         announce(f"first administrator: {settings.fortified_admin_email}, password from FORTIFIED_ADMIN_PASSWORD")
 

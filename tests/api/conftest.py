@@ -112,6 +112,15 @@ async def address(app: FastAPI) -> AsyncIterator[str]:
         await task
 
 
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Wait at most ten seconds until ``condition`` holds."""
+    for _ in range(10_000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    pytest.fail("the condition did not come true within ten seconds")
+
+
 class Peer:
     """A WebSocket client that speaks JSON and waits at most five seconds for an answer."""
 

@@ -118,7 +118,9 @@ class BaseAggregator(ABC):
         Raises:
             DataError: this timeframe cannot be built from bars.
         """
-        raise DataError(f"{self.symbol}: a {self.name} timeframe needs ticks, but this source gives {bar.timeframe} bars; choose a time bar")
+        raise DataError(
+            f"{self.symbol}: a {self.name} timeframe needs ticks, but this source gives {bar.timeframe} bars; choose a time bar"
+        )
 
     def finish(self) -> Bar | None:
         """The unfinished bar at the end of the data, ``complete=False``."""

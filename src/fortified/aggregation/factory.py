@@ -20,7 +20,9 @@ def create_aggregator(
     if source == timeframe:
         return BarPassthroughAggregator(symbol, timeframe, calendar, grace_ns)
     if source is not None and (timeframe.is_tick or source.is_tick or timeframe.length_ns % source.length_ns):
-        raise ConfigError(f"{symbol}: {timeframe.name} bars cannot be built from {source.name} bars; choose {source.name} or a multiple of it")
+        raise ConfigError(
+            f"{symbol}: {timeframe.name} bars cannot be built from {source.name} bars; choose {source.name} or a multiple of it"
+        )
     if timeframe.is_tick:
         return TickBarAggregator(symbol, timeframe, calendar, grace_ns)
     return TimeBarAggregator(symbol, timeframe, calendar, grace_ns)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Literal, Self
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from fortified.api.wire import Answer, Number, OptionalTime, Time
 from fortified.domain.account import AccountId, Mode, mode_of, venue_of
@@ -198,34 +198,6 @@ class TradeOut(Answer):
         return cls.model_validate(_with_venue(trade))
 
 
-class TradePage(BaseModel):
-    """One page of trades; ``total`` counts all that match."""
-
-    items: list[TradeOut]
-    page: int
-    page_size: int
-    total: int
-    pages: int
-
-
-class StatisticsOut(Answer):
-    """P&L statistics of closed trades. Ratios are null where they are not defined."""
-
-    trades: int
-    wins: int
-    losses: int
-    win_rate: Number | None
-    net_pnl: Number
-    gross_pnl: Number
-    fees: Number
-    average_win: Number | None
-    average_loss: Number | None
-    profit_factor: Number | None
-    expectancy: Number | None
-    max_drawdown: Number
-    longest_losing_streak: int
-
-
 class DenialOut(Answer):
     """An order that was not made, and why."""
 
@@ -259,24 +231,3 @@ class ManualOut(BaseModel):
 def denial_out(denial: Denial) -> DenialOut:
     """``denial`` as clients see it."""
     return DenialOut.model_validate(denial)
-
-
-class UserOut(Answer):
-    """A user, without secrets."""
-
-    email: str
-    role: str
-    created_at: OptionalTime = Field(validation_alias="ts_created")
-
-
-class TickerOut(BaseModel):
-    """A configuration in its one shape. Besides these fields: ``{broker}_quantity``, ``{broker}_symbol`` and every parameter."""
-
-    model_config = ConfigDict(extra="allow")
-
-    symbol: str
-    strategy: str
-    timeframe: str
-    trade_enabled: bool
-    demo: bool
-    parameters: dict[str, Any]

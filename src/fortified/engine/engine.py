@@ -207,13 +207,19 @@ class Engine:
 
     def _on_command(self, command: Command, book: Book) -> Decision:
         if command.command_id in self._commands:
-            return Decision(denials=tuple(self._refusal(leg, command, DenialCode.DUPLICATE_INTENT, "done already") for leg in self.config.legs))
+            return Decision(
+                denials=tuple(self._refusal(leg, command, DenialCode.DUPLICATE_INTENT, "done already") for leg in self.config.legs)
+            )
         moment = self._moment
         if moment is None:
-            return Decision(denials=tuple(self._refusal(leg, command, DenialCode.STALE_DATA, "no price seen yet") for leg in self.config.legs))
+            return Decision(
+                denials=tuple(self._refusal(leg, command, DenialCode.STALE_DATA, "no price seen yet") for leg in self.config.legs)
+            )
         self._commands.append(command.command_id)
         is_open = self._calendar.session_at(command.ts_event) is not None
-        self._moment = msgspec.structs.replace(moment, ts_event=max(moment.ts_event, command.ts_event), session_open=is_open, fresh=True, warm=True)
+        self._moment = msgspec.structs.replace(
+            moment, ts_event=max(moment.ts_event, command.ts_event), session_open=is_open, fresh=True, warm=True
+        )
         decision = self._answer(Signal(command.target, command.reason), f"c{command.command_id}", book)
         self._moment = moment
         return decision

@@ -117,7 +117,10 @@ def _priced(order: Order, context: RiskContext, limits: RiskLimits, instrument: 
         if limits.collar_percent is not None and order.reference_price:
             distance = abs(price / order.reference_price - 1) * 100
             if distance > limits.collar_percent:
-                return DenialCode.PRICE_COLLAR, f"price {price} is {distance:.1f} % from {order.reference_price}, the limit is {limits.collar_percent} %"
+                return (
+                    DenialCode.PRICE_COLLAR,
+                    f"price {price} is {distance:.1f} % from {order.reference_price}, the limit is {limits.collar_percent} %",
+                )
     return None
 
 

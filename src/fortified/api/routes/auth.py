@@ -9,9 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from fortified.api.accounts import Session
 from fortified.api.deps import Admin, ServicesDep, StoreDep, Viewer
 from fortified.api.errors import unauthenticated
-from fortified.api.schemas import UserOut
 from fortified.api.security import NS_PER_SECOND, Role, Tickets
-from fortified.api.wire import Time
+from fortified.api.wire import Answer, OptionalTime, Time
 
 router = APIRouter(tags=["auth"])
 
@@ -44,6 +43,14 @@ class RefreshIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     refresh_token: Annotated[str, Field(max_length=4096)]
+
+
+class UserOut(Answer):
+    """A user, without secrets."""
+
+    email: str
+    role: str
+    created_at: OptionalTime = Field(validation_alias="ts_created")
 
 
 class SessionOut(BaseModel):

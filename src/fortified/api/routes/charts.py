@@ -78,6 +78,11 @@ RefByQuery = Annotated[StreamRef, Depends(_ref_by_query)]
 RefByPath = Annotated[StreamRef, Depends(_ref_by_path)]
 
 
+@router.get("/api/charts", summary="List what is being aggregated now")
+async def list_charts(_: Viewer, manager: ManagerDep) -> list[StreamOut]:
+    return [StreamOut.model_validate(ref) for ref in sorted(manager.chart_timeframes())]
+
+
 @router.get("/api/charts/bars", summary="History of bars, by query", responses=_UNKNOWN)
 async def chart_bars_by_query(_: Viewer, manager: ManagerDep, store: StoreDep, ref: RefByQuery, wanted: Range) -> BarsOut:
     return await _bars(manager, store, ref, wanted)

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from fortified.api.deps import ManagerDep, StoreDep, Trader, Viewer
 from fortified.api.facade import TradingFacade
-from fortified.api.schemas import TickerOut
 from fortified.api.tickers_body import parse_ticker, ticker_answer
 from fortified.domain.errors import NotFound
 from fortified.domain.instrument import normalise_symbol
@@ -38,6 +37,19 @@ TickerBody = Annotated[
     dict[str, Any],
     Body(openapi_examples={"flat": {"value": _FLAT}, "nested": {"value": _NESTED}}),
 ]
+
+
+class TickerOut(BaseModel):
+    """A configuration in its one shape. Besides these fields: ``{broker}_quantity``, ``{broker}_symbol`` and every parameter."""
+
+    model_config = ConfigDict(extra="allow")
+
+    symbol: str
+    strategy: str
+    timeframe: str
+    trade_enabled: bool
+    demo: bool
+    parameters: dict[str, Any]
 
 
 class TickersOut(BaseModel):

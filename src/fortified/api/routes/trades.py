@@ -9,10 +9,11 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
 
 from fortified.api.deps import StoreDep, Viewer
-from fortified.api.schemas import StatisticsOut, TradeOut, TradePage
-from fortified.api.wire import parse_period
+from fortified.api.schemas import TradeOut
+from fortified.api.wire import Answer, Number, parse_period
 from fortified.domain.account import Mode
 from fortified.domain.instrument import normalise_symbol
 from fortified.domain.trade import Trade
@@ -22,6 +23,34 @@ from fortified.ports import Store, TradeQuery
 router = APIRouter(tags=["trades"])
 
 _EXPORT_PAGE = 500
+
+
+class TradePage(BaseModel):
+    """One page of trades; ``total`` counts all that match."""
+
+    items: list[TradeOut]
+    page: int
+    page_size: int
+    total: int
+    pages: int
+
+
+class StatisticsOut(Answer):
+    """P&L statistics of closed trades. Ratios are null where they are not defined."""
+
+    trades: int
+    wins: int
+    losses: int
+    win_rate: Number | None
+    net_pnl: Number
+    gross_pnl: Number
+    fees: Number
+    average_win: Number | None
+    average_loss: Number | None
+    profit_factor: Number | None
+    expectancy: Number | None
+    max_drawdown: Number
+    longest_losing_streak: int
 
 
 class TradeTypeIn(StrEnum):
