@@ -60,7 +60,8 @@ async def ensure_admin(users: UserStore, settings: Settings, announce: Announce)
     await users.put_user(User(settings.fortified_admin_email, hashed, "admin", 0, SystemClock().now_ns()))
     if given is None:
         announce(
-            f"first administrator: {settings.fortified_admin_email}  password: {password}  (shown this once; change it: ./fortified user password)"
+            f"first administrator: {settings.fortified_admin_email}  password: {password}"
+            "  (shown this once; change it: ./fortified user password)"
         )
     else:
         announce(f"first administrator: {settings.fortified_admin_email}, password from FORTIFIED_ADMIN_PASSWORD")

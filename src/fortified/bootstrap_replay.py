@@ -1,7 +1,7 @@
 """The composition root of a replay: files in, the whole live path on Redis, results out.
 
-Owns how a run is named and resumed. A run's name is a function of its inputs: the same command after a crash finds what it had done and goes
-on; after a finished run it begins anew.
+Owns how a run is named and resumed. A run's name is a function of its inputs: the same command after a crash finds what it had done and
+goes on; after a finished run it begins anew.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ import structlog
 
 from fortified.adapters.files import load_bars, load_ticks, sniff
 from fortified.adapters.files_read import fingerprint
-from fortified.adapters.files_sift import FileReport
+from fortified.adapters.tables import FileReport
 from fortified.adapters.paper import PaperBroker
 from fortified.adapters.replay import ReplayDataSource
 from fortified.bootstrap import open_store

@@ -10,7 +10,7 @@ import structlog
 
 
 def configure_logging(level: str, form: str) -> None:
-    """Send all logs, ours and the libraries', through one formatter. ``form``: ``console``, ``json``, or ``auto`` (console on a terminal)."""
+    """Send all logs, ours and the libraries', through one formatter. ``form``: ``console``, ``json``, ``auto`` (console on a terminal)."""
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,

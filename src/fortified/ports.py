@@ -37,7 +37,7 @@ class BaseDataSource(ABC):
     """A venue's market data, or a file's.
 
     A source numbers its events per symbol with ``seq``; the same event has the
-    same ``seq`` in every run, so that ``subscribe(after=…)`` resumes with the first event behind that number, nothing lost, nothing doubled.
+    same ``seq`` in every run, so that ``subscribe(after=…)`` resumes with the first event behind it, nothing lost, nothing doubled.
     A source that cannot go back emits a ``Gap`` first.
     """
 
@@ -60,7 +60,7 @@ class BaseDataSource(ABC):
         """Batches of events in feed order. One tick is never held back to fill a batch."""
 
     async def history(self, instrument: Instrument, timeframe: Timeframe, count: int) -> Sequence[Bar]:
-        """The last closed bars before what ``subscribe`` would deliver, oldest first, at most ``count``; empty where there is no history."""
+        """The last closed bars before what ``subscribe`` would deliver, oldest first, at most ``count``; empty where there are none."""
         return ()
 
     async def close(self) -> None:
@@ -74,7 +74,7 @@ class BaseDataSource(ABC):
 class BaseBroker(ABC):
     """A venue that trades. It books nothing: it emits order events, and the ledger follows them.
 
-    ``place_order`` returns the first events of the order; later ones come from ``on_market`` (simulated venues, driven by the market itself)
+    ``place_order`` returns the first events of the order; later ones come from ``on_market`` (simulated venues, driven by the market)
     or ``order_events`` (real ones).
     """
 

@@ -95,6 +95,13 @@ def test_prices_are_read_to_the_last_bit(tmp_path_factory: pytest.TempPathFactor
     assert table.price.tolist() == prices
 
 
+def test_iso_stamps_that_are_none_are_bad_rows(tmp_path: Path) -> None:
+    stamps = ("1970-01-02T00:00:00Z", "", "1970-13-01T00:00:00Z", "2400-01-01T00:00:00Z", "5", "1970-01-03 00:00")
+    table = load_ticks([written(tmp_path / "t.csv", "ts,price,size\n" + "".join(f"{stamp},1,1\n" for stamp in stamps))])
+    assert table.ts_ns.tolist() == [86_400_000_000_000, 2 * 86_400_000_000_000]
+    assert table.report.counts == {"time is missing": 1, "time is not ISO-8601": 3}
+
+
 # --- bad rows -------------------------------------------------------------------------------------------------------------------------
 
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 import numpy as np
 import pytest
 
-from fortified.adapters.files import BarTable, FileReport, TickTable
 from fortified.adapters.replay import ReplayDataSource
+from fortified.adapters.tables import BarTable, FileReport, TickTable
 from fortified.domain.errors import ConfigError, DataError
 from fortified.domain.instrument import get_instrument
 from fortified.domain.market import Bar, EndOfData, SourceEvent, Tick

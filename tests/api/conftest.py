@@ -4,12 +4,13 @@ import asyncio
 import functools
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any, Protocol
 
 import httpx2
 import pytest
+import structlog
 import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -102,9 +103,18 @@ async def admin(login: Login) -> httpx2.AsyncClient:
 async def address(app: FastAPI) -> AsyncIterator[str]:
     """Host and port of a real server."""
     with socket.socket() as listener:
+        # Small buffers, so that a client which does not read is felt after kilobytes.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        config = uvicorn.Config(app, ws="websockets-sansio", log_config=None, lifespan="on", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            app,
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
+            log_config=None,
+            lifespan="on",
+            timeout_graceful_shutdown=1,
+        )
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         yield f"127.0.0.1:{listener.getsockname()[1]}"
@@ -175,3 +185,11 @@ async def open_peer(dial: Open, admin: httpx2.AsyncClient) -> Open:
         return peer
 
     return open_socket
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> Iterator[None]:
+    """Tracebacks without the values of variables, as the server logs them."""
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
+    yield
+    structlog.reset_defaults()

@@ -1,11 +1,15 @@
 """Every error is a problem detail; nothing inside is shown; limits, headers and CORS hold."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 from tests.api.conftest import ORIGIN
-from tests.api.fakes import FakeManager, FlakyStore
+from tests.api.fakes import FakeManager, FlakyStore, ManualClock
+
+from fortified.api.app import create_app
+from fortified.api.facade import ApiContext
 
 pytestmark = pytest.mark.anyio
 
@@ -83,3 +87,21 @@ async def test_cors_is_for_configured_origins_only(client: httpx2.AsyncClient) -
     assert "Access-Control-Allow-Origin" not in refused.headers
     plain = await client.get("/api/health", headers={"Origin": "https://evil.example"})
     assert "Access-Control-Allow-Origin" not in plain.headers
+
+
+async def test_the_environment_turns_no_telemetry_on(monkeypatch: pytest.MonkeyPatch, manager: FakeManager, clock: ManualClock) -> None:
+    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "not an address, so that configuring it would fail")
+    secret = SecretStr("s")
+    context = ApiContext(manager=manager, clock=clock, jwt_secret=secret, access_minutes=1, refresh_days=1, version="0")
+    app, sent = create_app(context), []
+    coming = iter(["lifespan.startup", "lifespan.shutdown"])
+
+    async def receive() -> dict[str, str]:
+        return {"type": next(coming)}
+
+    async def send(message: MutableMapping[str, object]) -> None:
+        sent.append(message["type"])
+
+    await app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]

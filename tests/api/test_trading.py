@@ -69,10 +69,10 @@ async def test_positions_carry_marks_and_plain_decimals(admin: httpx2.AsyncClien
 
 
 async def test_orders_by_list_and_id(admin: httpx2.AsyncClient, store: FlakyStore) -> None:
-    await store.ledger.commit(LedgerUnit(A_RUNNER, orders=[an_order("ema//NQ:144t-1")]))
+    await store.ledger.commit(LedgerUnit(A_RUNNER, orders=[an_order("o-1")]))
     (order,) = (await admin.get("/api/orders?strategy=ema&symbol=/NQ")).json()
     assert (order["average_fill_price"], order["created_at"]) == ("21000.5", "2025-01-01T12:00:00.000000Z")
-    assert (await admin.get("/api/orders/ema//NQ:144t-1")).json() == order
+    assert (await admin.get("/api/orders/o-1")).json() == order
     assert (await admin.get("/api/orders/none")).status_code == 404
     assert (await admin.get("/api/orders?limit=501")).status_code == 422
 

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from fortified.adapters.files_read import columns, find, fingerprint, pick, read
-from fortified.adapters.files_sift import BadRow, Check, Columns, FileReport, Sieve, missing_or_wrong, number, sift, time_ns
+from fortified.adapters.files_sift import Check, Columns, Sieve, missing_or_wrong, number, sift, time_ns
+from fortified.adapters.tables import BadRow, BarTable, FileReport, TickTable
 from fortified.domain.errors import DataError
 from fortified.domain.timeframe import Timeframe
 
@@ -31,43 +31,6 @@ _OPTIONAL: Final = {
     "complete": ("complete",),
 }
 """Bar columns a file may have: our name, and the spellings it is looked for."""
-
-
-class TickTable(msgspec.Struct, frozen=True, eq=False):
-    """Ticks in feed order, by column: UTC nanoseconds int64, the rest float64.
-
-    ``bid`` and ``ask`` are NaN where there was none, and None when no file has the column.
-    """
-
-    ts_ns: NDArray[np.int64]
-    price: NDArray[np.float64]
-    size: NDArray[np.float64]
-    bid: NDArray[np.float64] | None
-    ask: NDArray[np.float64] | None
-    report: FileReport
-
-    def __len__(self) -> int:
-        return len(self.ts_ns)
-
-
-class BarTable(msgspec.Struct, frozen=True, eq=False):
-    """Bars in the order of time, by column. ``vwap`` is (high + low + close) / 3 where the file has none, ``ticks`` 0."""
-
-    timeframe: Timeframe
-    ts_open: NDArray[np.int64]
-    ts_close: NDArray[np.int64]
-    open: NDArray[np.float64]
-    high: NDArray[np.float64]
-    low: NDArray[np.float64]
-    close: NDArray[np.float64]
-    volume: NDArray[np.float64]
-    vwap: NDArray[np.float64]
-    ticks: NDArray[np.int64]
-    complete: NDArray[np.bool_]
-    report: FileReport
-
-    def __len__(self) -> int:
-        return len(self.ts_open)
 
 
 def sniff(path: Path) -> Literal["ticks", "bars"]:
@@ -173,7 +136,7 @@ def _bar_checks(raw: pl.DataFrame) -> list[Check]:
 
 
 def _bar_time(path: Path, raw: pl.DataFrame, name: str) -> pl.Series:
-    """Integers as nanoseconds when the first of them is one, else ISO-8601."""
+    """Integers as nanoseconds when any of them is one, else ISO-8601."""
     integers = time_ns(path, raw, name, iso=False)
     return integers if integers.null_count() < len(integers) else time_ns(path, raw, name, iso=True)
 

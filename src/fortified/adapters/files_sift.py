@@ -3,19 +3,18 @@
 Owns reading times and numbers out of columns, the report of bad rows, and their line numbers. Knows nothing of what the columns mean.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from fortified.adapters.files_read import is_parquet
+from fortified.adapters.tables import MAX_SAMPLES, BadRow, FileReport
 from fortified.domain.errors import DataError
 
-MAX_SAMPLES: Final = 20
 _MAX_CELL: Final = 40
 RAW: Final = "raw."
 _BACKWARDS = "time runs backwards"
@@ -27,30 +26,6 @@ _ZONED = _NAIVE + "%#z"
 
 type Columns = dict[str, pl.Expr | pl.Series]
 """Typed columns by name, over the raw ones."""
-
-
-class BadRow(msgspec.Struct, frozen=True):
-    """A row that was left out. ``line`` is 1-based; a CSV file's header is line 1, a Parquet file's first row is row 1."""
-
-    path: str
-    line: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.reason}"
-
-
-class FileReport(msgspec.Struct, frozen=True):
-    """What was read: all ``rows``, how many of them were ``bad``, counts per reason, and the first bad rows."""
-
-    rows: int
-    bad: int = 0
-    counts: Mapping[str, int] = {}
-    samples: tuple[BadRow, ...] = ()
-
-    def __add__(self, other: "FileReport") -> "FileReport":
-        counts = {reason: self.counts.get(reason, 0) + other.counts.get(reason, 0) for reason in (*self.counts, *other.counts)}
-        return FileReport(self.rows + other.rows, self.bad + other.bad, counts, (*self.samples, *other.samples)[:MAX_SAMPLES])
 
 
 class Check(NamedTuple):
@@ -102,9 +77,8 @@ def number(path: Path, raw: pl.DataFrame, name: str) -> pl.Expr:
 def missing_or_wrong(name: str, what: str) -> tuple[Check, Check]:
     """The checks that a cell is there, and that the typed column ``name`` could be made of it."""
     given = pl.col(RAW + name)
-    return Check(f"{name} is missing", name, given.is_null()), Check(
-        f"{name} is not {what}", name, pl.col(name).is_null() & given.is_not_null()
-    )
+    missing = Check(f"{name} is missing", name, given.is_null())
+    return missing, Check(f"{name} is not {what}", name, pl.col(name).is_null() & given.is_not_null())
 
 
 def sift(path: Path, raw: pl.DataFrame, typed: Columns, sieve: Sieve) -> tuple[pl.DataFrame, FileReport]:
@@ -143,14 +117,14 @@ def _fault(checks: Sequence[Check]) -> pl.Expr:
 
 
 def _forward(stamps: pl.Series, step_ns: int) -> bool:
-    return bool((np.diff(stamps.to_numpy()) >= step_ns).all())
+    return stamps.is_sorted() if step_ns == 0 else bool((np.diff(stamps.to_numpy()) >= step_ns).all())
 
 
 def _mark_backwards(stamps: pl.Series, faults: NDArray[np.uint8], code: int, step_ns: int) -> None:
     """Mark the rows whose time is below the greatest of the good rows before + ``step_ns``."""
-    ts = np.where(faults == 0, stamps.fill_null(0).to_numpy(), 0)
+    ts = np.where(faults == 0, stamps.fill_null(-1).to_numpy(), -1)
     before = np.maximum.accumulate(ts)[:-1]
-    faults[1:][(faults[1:] == 0) & (ts[1:] < before + step_ns) & (before > 0)] = code
+    faults[1:][(faults[1:] == 0) & (ts[1:] < before + step_ns) & (before >= 0)] = code
 
 
 def _report(path: Path, raw: pl.DataFrame, faults: NDArray[np.uint8], checks: Sequence[Check]) -> FileReport:

@@ -11,8 +11,8 @@ from typing import ClassVar, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fortified.adapters.files import BarTable, TickTable
 from fortified.adapters.replay_rows import BarRows, Rows, StoredRows, TickRows
+from fortified.adapters.tables import BarTable, TickTable
 from fortified.domain.errors import ConfigError
 from fortified.domain.instrument import Instrument, normalise_symbol
 from fortified.domain.market import Bar, EndOfData, SourceEvent

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fortified.adapters.files import BarTable, TickTable
+from fortified.adapters.tables import BarTable, TickTable
 from fortified.domain.errors import DataError
 from fortified.domain.market import Bar, Tick
 from fortified.domain.timeframe import Timeframe

@@ -11,7 +11,7 @@ import msgspec
 
 from fortified.domain.calendar import Calendar, Session
 from fortified.domain.errors import DataError
-from fortified.domain.market import Bar, BarFlag, Tick
+from fortified.domain.market import Bar, BarFlag, BarUpdate, Tick
 from fortified.domain.timeframe import Timeframe
 
 DEFAULT_GRACE_NS = 200_000_000
@@ -57,10 +57,33 @@ class OpenBar(msgspec.Struct, gc=False):
         self.seq = tick.seq
 
 
+def update_of(symbol: str, timeframe: str, tick: Tick, bar: OpenBar, fill: float) -> BarUpdate:
+    """The update that ``tick`` made of ``bar``."""
+    return BarUpdate(
+        symbol,
+        timeframe,
+        tick.seq,
+        tick.ts_event,
+        tick.ts_recv,
+        tick.price,
+        tick.size,
+        tick.bid,
+        tick.ask,
+        bar.ts_open,
+        bar.open,
+        bar.high,
+        bar.low,
+        bar.close,
+        bar.volume,
+        bar.ticks,
+        fill,
+    )
+
+
 class BaseAggregator(ABC):
     """Builds the bars of one symbol in one timeframe.
 
-    For each tick the owner calls ``before`` (what the tick's stamps close), ``add``, and ``after`` (what the tick completes), in this order for
+    For each tick the owner calls ``before`` (what the tick's stamps close), ``add``, and ``after`` (what it completes), in this order for
     all timeframes of the symbol, so that entries of all of them share one total order. ``on_tick`` does the three for a lone aggregator.
     """
 

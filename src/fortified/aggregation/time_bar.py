@@ -33,7 +33,7 @@ class TimeBarAggregator(BaseAggregator):
 
     def fill(self) -> float:
         bar = self.open_bar
-        return 0.0 if bar is None else min(1.0, max(0.0, (bar.ts_last - bar.ts_open) / (bar.ts_end - bar.ts_open)))
+        return 0.0 if bar is None else round((bar.ts_last - bar.ts_open) / (bar.ts_end - bar.ts_open), 4)
 
     def on_bar(self, bar: Bar) -> Sequence[Bar]:
         if Timeframe.parse(bar.timeframe).length_ns > self.timeframe.length_ns:

@@ -160,6 +160,7 @@ class _Connection:
 
     async def _converse(self, claims: Claims) -> None:
         self._welcome(claims)
+        end: Exception | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._await_end())
@@ -167,8 +168,9 @@ class _Connection:
                 group.create_task(self._read())
                 group.create_task(self._session.background())
         except* (_EndedError, WebSocketDisconnect) as ends:
-            first = ends.exceptions[0]
-            raise first from None
+            end = ends.exceptions[0]
+        if end is not None:
+            raise end
 
     async def _await_end(self) -> None:
         raise await self._ending

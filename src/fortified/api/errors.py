@@ -46,7 +46,7 @@ class Problem(BaseModel):
         json_schema_extra={
             "example": {
                 "type": "urn:fortified:problem:invalid_input",
-                "title": "Unprocessable Content",
+                "title": "Unprocessable Entity",
                 "status": 422,
                 "detail": "'7x' is not a timeframe: unknown unit 'x'.",
                 "code": "invalid_input",

@@ -6,6 +6,7 @@ Owns hashing (argon2id), the signing and reading of JWTs, and one-use tickets. K
 import enum
 import functools
 import hashlib
+import re
 import secrets
 from typing import Literal
 
@@ -21,6 +22,7 @@ from fortified.ports import Clock, User
 
 NS_PER_SECOND = 1_000_000_000
 _ALGORITHM = "HS256"
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}")
 _TICKET_SECONDS = 30
 _MAX_TICKETS = 10_000
 
@@ -57,6 +59,14 @@ def _hasher() -> PasswordHash:
 @functools.cache
 def _dummy_hash() -> str:
     return _hasher().hash(secrets.token_urlsafe(16))
+
+
+def canonical_email(text: str) -> str:
+    """The one spelling under which a user is kept: trimmed, lower case. ValueError when it is no address."""
+    email = text.strip().lower()
+    if _EMAIL.fullmatch(email) is None:
+        raise ValueError("is no e-mail address; write name@example.com")
+    return email
 
 
 def hash_password(password: str) -> str:

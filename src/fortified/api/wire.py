@@ -4,7 +4,7 @@ Owns these conversions, both ways, and the base of all answer models. Knows no r
 """
 
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
@@ -13,6 +13,7 @@ from fortified.domain.errors import ConfigError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLACES = Decimal("1e-10")
+_WIDE = Context(prec=100)
 _NS_PER_US = 1_000
 _MAX_NS = 2**63 - 1
 
@@ -27,7 +28,7 @@ def decimal_text(value: Decimal) -> str:
     """``value`` without exponent, rounded to ten places when it has more."""
     exponent = value.as_tuple().exponent
     if isinstance(exponent, int) and exponent < -10:
-        value = value.quantize(_PLACES).normalize()
+        value = value.quantize(_PLACES, context=_WIDE).normalize(_WIDE)
     return format(value, "f")
 
 

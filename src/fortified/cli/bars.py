@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from fortified.adapters.files_sift import FileReport
 from fortified.adapters.replay import ReplayDataSource
 from fortified.aggregation.base import BaseAggregator
 from fortified.aggregation.factory import create_aggregator

@@ -60,7 +60,8 @@ async def _redis(settings: Settings) -> Finding:
     except FortifiedError as error:
         return Finding("redis", "bad", str(error))
     kind = "external" if settings.external_redis_url is not None else "embedded"
-    text = f"{kind} {facts['server']} {facts['version']}, round trip {facts['latency_ms']} ms, append-only file {'on' if facts['aof_enabled'] else 'off'}"
+    aof = "on" if facts["aof_enabled"] else "off"
+    text = f"{kind} {facts['server']} {facts['version']}, round trip {facts['latency_ms']} ms, append-only file {aof}"
     if not facts["aof_enabled"]:
         return Finding("redis", "note", f"{text}; without it a restart of that Redis loses the ledger: set appendonly yes")
     if facts["maxmemory_policy"] not in ("noeviction", ""):

@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from fortified.adapters.files_sift import FileReport
+from fortified.adapters.tables import FileReport
 from fortified.domain.errors import ConfigError
 
 errors = Console(stderr=True)

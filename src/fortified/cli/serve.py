@@ -56,6 +56,7 @@ def _listen(settings: Settings) -> socket.socket:
     except OSError as error:
         listener.close()
         raise ConfigError(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another with --port or PORT, or end the process that has it"
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; "
+            "choose another with --port or PORT, or end the process that has it"
         ) from None
     return listener

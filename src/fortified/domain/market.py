@@ -56,9 +56,9 @@ class BarFlag(enum.IntFlag):
 class Bar(msgspec.Struct, frozen=True, gc=False):
     """A closed bar; it never changes once published.
 
-    ``ts_open`` labels it: the start of a time bar's interval, the first trade of a tick bar. ``ts_close`` is the end of the interval (cut at
-    the session's close) or the last trade. ``seq`` is the last tick it holds. ``complete`` is false when the session or the data ended it
-    early. Fields can also be read as ``bar["close"]``, the form of the mission's strategy example.
+    ``ts_open`` labels it: the start of a time bar's interval, the first trade of a tick bar. ``ts_close`` is the end of the interval (cut
+    at the session's close) or the last trade. ``seq`` is the last tick it holds. ``complete`` is false when the session or the data ended
+    it early. Fields can also be read as ``bar["close"]``, the form of the mission's strategy example.
     """
 
     symbol: str

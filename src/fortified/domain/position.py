@@ -85,7 +85,7 @@ def apply_fill(position: Position, fill: Fill, context: FillContext) -> tuple[Po
     signed = fill.quantity * fill.side.sign
     after = position.quantity + signed
     if position.quantity and after and (position.quantity > 0) != (after > 0):
-        raise InvariantError(f"fill {fill.fill_id} carries {fill.symbol} on {fill.account} from {position.quantity} to {after} through zero")
+        raise InvariantError(f"fill {fill.fill_id} carries {fill.symbol} on {fill.account} through zero, {position.quantity} to {after}")
     opening = not position.quantity or (position.quantity > 0) == (signed > 0)
     return _increase(position, fill, signed, context) if opening else _reduce(position, fill, signed, context)
 

@@ -14,7 +14,7 @@ import msgspec
 from fortified.domain.account import AccountId
 from fortified.domain.calendar import Calendar
 from fortified.domain.instrument import Instrument
-from fortified.domain.market import Bar, BarFlag, BarUpdate
+from fortified.domain.market import Bar, BarFlag
 from fortified.domain.order import Order, OrderStatus, Purpose
 from fortified.domain.signal import Signal, Target
 from fortified.engine.inputs import (
@@ -118,10 +118,8 @@ class Engine:
 
     def warm(self, bar: Bar) -> None:
         """Take in a bar of the past: it warms up and is never acted on."""
-        self.bars_seen += 1
-        self.warm_count += 1
-        self.bar = bar
-        self._strategy.on_new_bar(bar, None)
+        if self._feeds(bar):
+            self._strategy.on_new_bar(bar, None)
 
     @property
     def is_warm(self) -> bool:
@@ -181,12 +179,13 @@ class Engine:
 
     def _on_bar(self, event: BarClosed, book: Book) -> Decision:
         bar = event.bar
-        self._moment = Moment(bar.ts_close, bar.seq, bar.close, not bar.flags & BarFlag.SESSION_END, event.fresh, self.is_warm)
+        fed = self._feeds(bar)
+        warm = self.warm_count > self.config.warmup  # the bar itself does not count
+        self._moment = Moment(bar.ts_close, bar.seq, bar.close, not bar.flags & BarFlag.SESSION_END, event.fresh, warm)
         if bar.flags & BarFlag.FROM_BARS:
             self._stretch(bar.high, bar.low, book)
-        self.bars_seen += 1
-        self.warm_count += 1
-        self.bar = bar
+        if not fed:
+            return self._pursue(book) if self._goals else NOTHING
         answers = self._strategy.on_new_bar(bar, _position(book))
         return self._answer(answers, f"b{bar.seq}.{bar.ts_open}", book)
 
@@ -225,9 +224,23 @@ class Engine:
         return decision
 
     def _on_gap(self, event: GapSeen) -> Decision:
+        self._start_over()
+        return NOTHING
+
+    def _start_over(self) -> None:
         self._strategy = self._create_strategy()
         self.warm_count = 0
-        return NOTHING
+
+    def _feeds(self, bar: Bar) -> bool:
+        """Count ``bar`` in; False when it began in the middle and would mislead the indicators. After a gap they begin anew."""
+        self.bars_seen += 1
+        self.bar = bar
+        if bar.flags & BarFlag.GAP:
+            self._start_over()
+        if bar.flags & BarFlag.PARTIAL_START:
+            return False
+        self.warm_count += 1
+        return True
 
     # --- from wishes to orders ---
 

@@ -18,7 +18,7 @@ _UNITS: dict[str, Literal["unit", "notional"]] = {"/contract": "unit", "/share":
 
 
 class FeeModel(msgspec.Struct, frozen=True):
-    """``per="unit"``: ``amount`` per contract or share, at least ``minimum`` per fill. ``per="notional"``: that fraction of the money moved."""
+    """``per="unit"``: ``amount`` per contract or share, at least ``minimum`` per fill. ``per="notional"``: a share of the money moved."""
 
     amount: Decimal = ZERO
     per: Literal["unit", "notional"] = "unit"

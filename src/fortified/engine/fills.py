@@ -43,9 +43,9 @@ def market_of(event: BarUpdate | Bar) -> Market | None:
 class FillModel(msgspec.Struct, frozen=True):
     """How orders fill.
 
-    ``market``: ``next`` fills market orders at the first event after the decision plus ``latency_ns`` (the next bar's open on bar data), buys
-    at the ask and sells at the bid when they are known, else at the trade price made worse by ``slippage_ticks``; ``last`` fills at the price
-    that caused the order, made worse likewise. A limit fills when the price trades through it, or at it with ``touch``.
+    ``market``: ``next`` fills market orders at the first event after the decision plus ``latency_ns`` (the next bar's open on bar data),
+    buys at the ask and sells at the bid when they are known, else at the trade price made worse by ``slippage_ticks``; ``last`` fills at
+    the price that caused the order, made worse likewise. A limit fills when the price trades through it, or at it with ``touch``.
     """
 
     market: Literal["next", "last"] = "next"

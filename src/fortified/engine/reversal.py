@@ -14,7 +14,10 @@ from fortified.engine.inputs import Leg, LegState
 
 
 class Goal(msgspec.Struct, frozen=True):
-    """Where a leg is to be, and the decision that said so. ``order_id`` is the order that pursues it now; ``deferred``: an exit that has to wait for a session or for fresh data."""
+    """Where a leg is to be, and the decision that said so.
+
+    ``order_id`` is the order that pursues it now; ``deferred`` an exit that has to wait for a session or for fresh data.
+    """
 
     decision_id: str
     target: Target

@@ -75,5 +75,6 @@ def _check_quantity(venue: str, quantity: Decimal) -> None:
 def _check_symbol(venue: str, quantity: Decimal, instrument: Instrument) -> None:
     if quantity > ZERO and venue in NO_FUTURES and instrument.asset_class is AssetClass.FUTURE:
         raise ConfigError(
-            f"{venue} takes no futures orders, so {instrument.symbol} cannot be traded there; set {venue}_symbol to an equity or {venue}_quantity to 0"
+            f"{venue} takes no futures orders, so {instrument.symbol} cannot be traded there; "
+            f"set {venue}_symbol to an equity or {venue}_quantity to 0"
         )

@@ -1,15 +1,15 @@
 """All timeframes of one symbol, from its events to the bus.
 
-Owns the aggregators of the symbol and the place of every entry in its total order. An entry's id is a pure function of the ticks: the update
-of tick ``seq`` has n = 4·seq + 1, a bar whose closing leaves tick ``seq`` behind it has n = 4·seq + 3; the milliseconds are the
+Owns the aggregators of the symbol and the place of every entry in its total order. An entry's id is a pure function of the ticks: the
+update of tick ``seq`` has n = 4·seq + 1, a bar whose closing leaves tick ``seq`` behind it has n = 4·seq + 3; the milliseconds are the
 running maximum of the venue's stamps. So publishing again after a crash gives the same entries, and streams of all timeframes merge by id.
 """
 
 import msgspec
 
-from fortified.aggregation.base import BaseAggregator
+from fortified.aggregation.base import BaseAggregator, update_of
 from fortified.domain.errors import InvariantError
-from fortified.domain.market import Bar, BarFlag, BarUpdate, EndOfData, Gap, Quote, SourceEvent, Tick, Watermark
+from fortified.domain.market import Bar, BarFlag, EndOfData, Gap, Quote, SourceEvent, Tick, Watermark
 from fortified.orchestration.events import Listeners
 from fortified.ports import ORIGIN, Checkpoint, EntryId, MarketBus, StreamRef
 
@@ -137,22 +137,20 @@ class SymbolPublisher:
         if quote is not None and tick.bid is None and tick.ask is None:
             tick = msgspec.structs.replace(tick, bid=quote.bid, ask=quote.ask)
         seq = tick.seq
-        place = EntryId(self._ms, 4 * self._seq + 3)
         for lane in self._lanes:
             if seq > lane.done and (bar := lane.aggregator.before(tick)) is not None:
-                self._publish_bar(lane, bar, place)
-        ms = tick.ts_event // NS_PER_MS
-        self._ms = max(self._ms, ms)
-        update_id, full_id = EntryId(self._ms, 4 * seq + 1), EntryId(self._ms, 4 * seq + 3)
+                self._publish_bar(lane, bar, self._after_last())
+        self._ms = max(self._ms, tick.ts_event // NS_PER_MS)
+        entry = EntryId(self._ms, 4 * seq + 1)
         for lane in self._lanes:
             if seq > lane.done and lane.aggregator.add(tick):
-                self._publish_update(lane, tick, update_id)
+                self._publish_update(lane, tick, entry)
+        self._seq = seq
         for lane in self._lanes:
             if seq > lane.done:
                 lane.done = seq
                 if (full := lane.aggregator.after()) is not None:
-                    self._publish_bar(lane, full, full_id)
-        self._seq = seq
+                    self._publish_bar(lane, full, self._after_last())
         self.ticks += 1
         self.ts_last_event = tick.ts_event
 
@@ -170,10 +168,13 @@ class SymbolPublisher:
         self.ts_last_event = bar.ts_close
 
     def _on_time(self, now_ns: int) -> None:
-        place = EntryId(self._ms, 4 * self._seq + 3)
         for lane in self._lanes:
             if (bar := lane.aggregator.on_time(now_ns)) is not None:
-                self._publish_bar(lane, bar, place)
+                self._publish_bar(lane, bar, self._after_last())
+
+    def _after_last(self) -> EntryId:
+        """The place of a bar that closes with nothing after the last tick."""
+        return EntryId(self._ms, 4 * self._seq + 3)
 
     # --- to the bus ---
 
@@ -184,27 +185,7 @@ class SymbolPublisher:
         self._bus.publish_update(lane.ref, entry, lane.last, tick, bar, fill)
         lane.last_update = entry
         if self._listeners:
-            self._listeners.emit(
-                BarUpdate(
-                    self.symbol,
-                    lane.ref.timeframe,
-                    tick.seq,
-                    tick.ts_event,
-                    tick.ts_recv,
-                    tick.price,
-                    tick.size,
-                    tick.bid,
-                    tick.ask,
-                    bar.ts_open,
-                    bar.open,
-                    bar.high,
-                    bar.low,
-                    bar.close,
-                    bar.volume,
-                    bar.ticks,
-                    fill,
-                )
-            )
+            self._listeners.emit(update_of(lane.ref.symbol, lane.ref.timeframe, tick, bar, fill))
 
     def _publish_bar(self, lane: Lane, bar: Bar, entry: EntryId) -> None:
         self._bus.publish_bar(lane.ref, entry, lane.last, bar)

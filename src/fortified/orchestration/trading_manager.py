@@ -5,7 +5,7 @@ its reason; the others go on. Knows no Redis, no HTTP, no venue: it is given sto
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Protocol
@@ -178,7 +178,8 @@ class TradingManager:
         if not handles:
             which = f"strategy {strategy!r}" if strategy else "any strategy"
             raise NotFound(
-                f"no running runner of {which} trades {wanted}; configure it by POST /api/tickers and start it by /api/start-trading, then try again"
+                f"no running runner of {which} trades {wanted}; configure it by POST /api/tickers, "
+                "start it by /api/start-trading, then try again"
             )
         command = Command(command_id, target, f"manual_{target.name.lower()}", self._clock.now_ns())
         outcomes = [await handle.runner.command(command) for handle in handles if handle.runner is not None]
@@ -287,7 +288,8 @@ class TradingManager:
     async def _begin(self, key: RunnerKey, config: TickerConfig) -> None:
         instrument = self._around.instrument(config.symbol)
         source = self._around.source(config.symbol)
-        assert source is not None and self._group is not None
+        assert source is not None
+        assert self._group is not None
         handle = Handle(key, config, instrument, source.name)
         self._handles[key] = handle
         try:
@@ -359,7 +361,8 @@ class TradingManager:
 
     async def _guard(self, handle: Handle) -> None:
         """Run a runner; a fault of it halts it and nothing else."""
-        assert handle.runner is not None and handle.reader is not None
+        assert handle.runner is not None
+        assert handle.reader is not None
         try:
             await handle.runner.run(handle.reader)
         except InvariantError as error:

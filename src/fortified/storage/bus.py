@@ -1,7 +1,7 @@
 """The market bus over Redis Streams: what is published, and where a publication stopped.
 
-Owns the commands of a published bar and update. This is the hot path: an update is one string put together from parts that are shared by
-the timeframes of a tick, by the ticks of a bar, or kept in a table of numbers. Must not know how commands travel.
+Owns the commands of a published bar and update. This is the hot path: an update is put together from bytes that
+are constant, shared by the timeframes of a tick, or encoded in one call. Must not know how commands travel.
 """
 
 import msgspec
@@ -11,57 +11,44 @@ from fortified.domain.market import Bar, Tick
 from fortified.ports import ORIGIN, BusReader, Checkpoint, EntryId, StreamRef
 from fortified.storage.codec import (
     BAR_FIELDS,
-    OPEN_BAR_FIELDS,
-    TICK_FIELDS,
+    UPDATE_FIELDS,
     bar_values,
     decode_bar,
     decode_open_bar,
-    number,
 )
 from fortified.storage.keys import BARS_MAXLEN, TICKS_MAXLEN, Keys, Limits
 from fortified.storage.publisher import Publisher
 from fortified.storage.reader import ReaderOptions, open_reader
 from fortified.storage.rows import encode_history
 from fortified.storage.unacked import Unacked
-from fortified.storage.wire import Channel, frame
+from fortified.storage.wire import Channel, Command, frame
 
-_NUMBERS_KEPT = 50_000
+_TRIM_EVERY = 16  # a trim costs the server as much as an entry
+_LENGTHS = [b"$%d\r\n" % length for length in range(4_096)]
+_FILL = b"$4\r\nfill\r\n"
+_BAR = b"\r\n$3\r\nbar\r\n"
 
-
-def _bulk(text: str) -> str:
-    """``text`` framed for the wire."""
-    return f"${len(text.encode())}\r\n{text}\r\n"
-
-
-def _text(*command: str) -> str:
-    return frame([command]).decode()
+_encode = msgspec.json.Encoder().encode
 
 
-class _Numbers(dict[float | None, str]):
-    """Framed numbers: prices and sizes repeat."""
-
-    def __missing__(self, value: float | None) -> str:
-        text = _bulk(number(value))
-        if value != 0:  # 0.0 and -0.0 are the same key, and not the same text
-            if len(self) >= _NUMBERS_KEPT:
-                self.clear()
-            self[value] = text
-        return text
+def _bulk(value: str | bytes) -> bytes:
+    """``value`` framed for the wire."""
+    data = value if isinstance(value, bytes) else value.encode()
+    return b"$%d\r\n%b\r\n" % (len(data), data)
 
 
 class _Lane:
-    """The constant bytes of one pair of streams, and those that stay the same while a bar is open."""
+    """The constant bytes of one pair of streams."""
 
     def __init__(self, keys: Keys, ref: StreamRef, bars_maxlen: int, ticks_maxlen: int) -> None:
-        update_parts = 5 + 2 * (len(TICK_FIELDS) + 1 + len(OPEN_BAR_FIELDS))
-        bar_parts = 5 + 2 * len(BAR_FIELDS)
-        limit = f"{_bulk('MAXLEN')}{_bulk('~')}"
-        self.update_head = f"*{update_parts + 1}\r\n{_bulk('XADD')}{_bulk(keys.ticks_stream(ref))}{limit}{_bulk(str(ticks_maxlen))}"
-        self.bar_head = f"*{bar_parts + 1}\r\n{_bulk('XADD')}{_bulk(keys.bars_stream(ref))}{limit}{_bulk(str(bars_maxlen))}"
+        add, limit = _bulk("XADD"), _bulk("MAXLEN") + _bulk("~")
+        ticks, bars = _bulk(keys.ticks_stream(ref)), _bulk(keys.bars_stream(ref))
+        parts = 3 + 2 * len(UPDATE_FIELDS)
+        self.update_head = b"*%d\r\n" % parts + add + ticks
+        self.update_trim_head = b"*%d\r\n" % (parts + 3) + add + ticks + limit + _bulk(str(ticks_maxlen))
+        self.bar_head = b"*%d\r\n" % (6 + 2 * len(BAR_FIELDS)) + add + bars + limit + _bulk(str(bars_maxlen))
         self.history = keys.bars(ref)
-        self.bars_published = 0
-        self.opening: OpenBar | None = None
-        self.opening_text = ""
+        self.updates_published = self.bars_published = 0
 
 
 class RedisBus:
@@ -83,56 +70,42 @@ class RedisBus:
         self._bars_maxlen, self._ticks_maxlen, self._read_count = bars_maxlen, ticks_maxlen, read_count
         self._limits = limits
         self._lanes: dict[StreamRef, _Lane] = {}
-        self._numbers = _Numbers()
-        self._append = publisher.buffer.append
+        self._extend = publisher.buffer.extend
         self._tick: Tick | None = None
         self._entry: EntryId | None = None
-        self._tick_text = ""
+        self._tick_bytes = b""
         self._previous: EntryId | None = None
-        self._previous_text = ""
+        self._previous_bytes = b""
 
     # --- publication ---
 
-    def publish_update(  # noqa: PLR0917 - the port's
-        self, ref: StreamRef, entry: EntryId, previous: EntryId, tick: Tick, bar: OpenBar, fill: float
-    ) -> None:
-        """One command, ``bar.seq`` being that of ``tick``. Values are framed here without calls: this runs per tick and timeframe."""
+    def publish_update(self, ref: StreamRef, entry: EntryId, previous: EntryId, tick: Tick, bar: OpenBar, fill: float) -> None:
+        """One command. This runs per tick and timeframe, so it makes few calls."""
         lane = self._lanes.get(ref) or self._lane(ref)
         if tick is not self._tick or entry is not self._entry:
             self._share_tick(entry, tick)
         if previous is not self._previous:
-            self._previous, self._previous_text = previous, _bulk(str(previous))
-        opening = lane.opening
-        if (
-            opening is None
-            or bar.ts_open != opening.ts_open
-            or bar.ts_first != opening.ts_first
-            or bar.ts_end != opening.ts_end
-            or bar.flags != opening.flags
-        ):
-            self._share_opening(lane, bar)
-        numbers = self._numbers
-        notional, done, count, last = number(bar.notional), number(fill), str(bar.ticks), str(bar.ts_last)
-        self._append(
-            f"{lane.update_head}{self._tick_text}{self._previous_text}{lane.opening_text}"
-            f"$4\r\nopen\r\n{numbers[bar.open]}$4\r\nhigh\r\n{numbers[bar.high]}$3\r\nlow\r\n{numbers[bar.low]}"
-            f"$5\r\nclose\r\n{numbers[bar.close]}$6\r\nvolume\r\n{numbers[bar.volume]}"
-            f"$8\r\nnotional\r\n${len(notional)}\r\n{notional}\r\n$5\r\nticks\r\n${len(count)}\r\n{count}\r\n"
-            f"$7\r\nts_last\r\n${len(last)}\r\n{last}\r\n$4\r\nfill\r\n${len(done)}\r\n{done}\r\n"
+            self._previous, self._previous_bytes = previous, _bulk(str(previous)) + _FILL
+        head = lane.update_head if lane.updates_published % _TRIM_EVERY else lane.update_trim_head
+        lane.updates_published += 1
+        done, values = _encode(fill), _encode(bar)
+        self._extend(
+            (head, self._tick_bytes, self._previous_bytes, _LENGTHS[len(done)], done, _BAR, _LENGTHS[len(values)], values, b"\r\n")
         )
+        self._publisher.added += 1
         if not self._publisher.scheduled:
             self._publisher.schedule()
 
     def publish_bar(self, ref: StreamRef, entry: EntryId, previous: EntryId, bar: Bar) -> None:
         """To the history first: whoever reads the bar from the stream finds it there."""
         lane = self._lanes.get(ref) or self._lane(ref)
-        member = encode_history(bar).decode()
-        self._append(_text("ZADD", lane.history, str(bar.ts_open // 1_000_000), member))
+        commands: list[Command] = [("ZADD", lane.history, bar.ts_open // 1_000_000, encode_history(bar))]
         if lane.bars_published % self._limits.every == 0:
-            self._append(_text("ZREMRANGEBYRANK", lane.history, "0", str(-self._limits.history - 1)))
+            commands.append(("ZREMRANGEBYRANK", lane.history, 0, -self._limits.history - 1))
         lane.bars_published += 1
         values = zip(BAR_FIELDS, bar_values(bar, str(previous)), strict=True)
-        self._append(f"{lane.bar_head}{_bulk(str(entry))}{''.join(_bulk(name) + _bulk(value) for name, value in values)}")
+        self._extend((frame(commands), lane.bar_head, _bulk(str(entry)), *(_bulk(part) for pair in values for part in pair)))
+        self._publisher.added += len(commands) + 1
         if not self._publisher.scheduled:
             self._publisher.schedule()
 
@@ -147,20 +120,9 @@ class RedisBus:
         return lane
 
     def _share_tick(self, entry: EntryId, tick: Tick) -> None:
-        numbers = self._numbers
+        """What all timeframes of a tick have in common."""
         self._tick, self._entry = tick, entry
-        self._tick_text = (
-            f"{_bulk(str(entry))}$3\r\nseq\r\n{_bulk(str(tick.seq))}$2\r\nts\r\n{_bulk(str(tick.ts_event))}"
-            f"$4\r\nrecv\r\n{_bulk(str(tick.ts_recv))}$5\r\nprice\r\n{numbers[tick.price]}"
-            f"$4\r\nsize\r\n{numbers[tick.size]}$3\r\nbid\r\n{numbers[tick.bid]}$3\r\nask\r\n{numbers[tick.ask]}$4\r\nprev\r\n"
-        )
-
-    def _share_opening(self, lane: _Lane, bar: OpenBar) -> None:
-        lane.opening = msgspec.structs.replace(bar)  # a copy: the aggregator goes on changing its own
-        lane.opening_text = (
-            f"$7\r\nts_open\r\n{_bulk(str(bar.ts_open))}$6\r\nts_end\r\n{_bulk(str(bar.ts_end))}"
-            f"$8\r\nts_first\r\n{_bulk(str(bar.ts_first))}$5\r\nflags\r\n{_bulk(str(int(bar.flags)))}"
-        )
+        self._tick_bytes = b"%b$4\r\ntick\r\n%b$4\r\nprev\r\n" % (_bulk(str(entry)), _bulk(_encode(tick)))
 
     # --- where it stopped, and who reads ---
 

@@ -88,7 +88,7 @@ class MemoryBus:
         self._pairs: dict[StreamRef, _Pair] = {}
         self._unacked = Unacked()
 
-    def publish_update(  # noqa: PLR0917 - the port's
+    def publish_update(
         self, ref: StreamRef, entry: EntryId, previous: EntryId, tick: Tick, bar: OpenBar, fill: float
     ) -> None:
         pair = self._pair(ref)

@@ -26,8 +26,9 @@ class Publisher:
     """Sends commands that are idempotent and may be repeated. Limits count commands that are not confirmed yet."""
 
     def __init__(self, endpoint: Endpoint, *, high_water: int = 20_000, low_water: int = 10_000) -> None:
-        self.buffer: list[str] = []
-        """Framed commands of this turn, one per element. Whoever adds to it calls ``schedule``."""
+        self.buffer: list[bytes] = []
+        """Pieces of the framed commands of this turn. Whoever extends it counts ``added`` up and calls ``schedule``."""
+        self.added = 0
         self.scheduled = False
         self._endpoint = endpoint
         self._high_water, self._low_water = high_water, low_water
@@ -55,13 +56,13 @@ class Publisher:
         """Wait until there is room. Raises what the server refused since the last call."""
         if self._fault is not None:
             self._raise_fault()
-        pushed = self._sent + len(self.buffer)
+        pushed = self._sent + self.added
         if pushed - self._confirmed > self._high_water:
             await self._until(pushed - self._low_water)
 
     async def flush(self) -> None:
         """Wait until all is confirmed. Raises what the server refused since the last call."""
-        await self._until(self._sent + len(self.buffer))
+        await self._until(self._sent + self.added)
         if self._fault is not None:
             self._raise_fault()
 
@@ -70,9 +71,9 @@ class Publisher:
         if self._connection is not None and self._connection.is_open:
             try:
                 async with asyncio.timeout(_LONGEST_DELAY_S):
-                    await self._until(self._sent + len(self.buffer))
+                    await self._until(self._sent + self.added)
             except TimeoutError:
-                _log.warning("publication_not_confirmed", commands=self._sent + len(self.buffer) - self._confirmed)
+                _log.warning("publication_not_confirmed", commands=self._sent + self.added - self._confirmed)
         self._closed = True
         if self._reconnecting is not None:
             self._reconnecting.cancel()
@@ -86,10 +87,10 @@ class Publisher:
 
     def _flush(self) -> None:
         self.scheduled = False
-        count = len(self.buffer)
+        count, self.added = self.added, 0
         if not count:
             return
-        data = "".join(self.buffer).encode()
+        data = b"".join(self.buffer)
         self.buffer.clear()
         if not self._chunks:
             self._open_replies = count

@@ -50,9 +50,9 @@ class StrategyPosition(msgspec.Struct, frozen=True):
 class BaseStrategy(ABC):
     """A strategy for one symbol and timeframe.
 
-    Subclass it in one file: give it a ``name``, a nested frozen ``Params`` (a ``msgspec.Struct`` with typed, bounded, defaulted fields), and
-    ``on_new_bar``. Attributes that are indicators or plain data are made durable by themselves; a subclass that keeps anything else overrides
-    ``snapshot`` and ``restore``.
+    Subclass it in one file: give it a ``name``, a nested frozen ``Params`` (a ``msgspec.Struct`` with typed, bounded, defaulted fields),
+    and ``on_new_bar``. Attributes that are indicators or plain data are made durable by themselves; a subclass that keeps anything else
+    overrides ``snapshot`` and ``restore``.
     """
 
     name: ClassVar[str]

@@ -15,8 +15,8 @@ Period = Annotated[int, msgspec.Meta(ge=1, le=10_000, description="Bars the aver
 class EMACrossoverStrategy(BaseStrategy):
     """Long when line 1 crosses above line 2, short when it crosses below: in, out and around at each cross.
 
-    Cross up: a > b now and a ≤ b on the bar before; cross down: a < b now and a ≥ b before (thinkScript's Crosses). The lines are warm after
-    the longer period, and signals before that are not acted on. Both lines read the close.
+    Cross up: a > b now and a ≤ b on the bar before; cross down: a < b now and a ≥ b before (thinkScript's Crosses). The lines are warm
+    after the longer period, and signals before that are not acted on. Both lines read the close.
     """
 
     name: ClassVar[str] = "ema"

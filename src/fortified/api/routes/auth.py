@@ -1,6 +1,5 @@
 """Logging in and out, who am I, users, and tickets for WebSockets."""
 
-import re
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
@@ -9,23 +8,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from fortified.api.accounts import Session
 from fortified.api.deps import Admin, ServicesDep, StoreDep, Viewer
 from fortified.api.errors import unauthenticated
-from fortified.api.security import NS_PER_SECOND, Role, Tickets
+from fortified.api.security import NS_PER_SECOND, Role, Tickets, canonical_email
 from fortified.api.wire import Answer, OptionalTime, Time
 
 router = APIRouter(tags=["auth"])
 
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}")
 _ENDED = "this session was ended"
 
 
-def _email(text: str) -> str:
-    email = text.strip().lower()
-    if _EMAIL.fullmatch(email) is None:
-        raise ValueError("is no e-mail address; write name@example.com")
-    return email
-
-
-Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
+Email = Annotated[str, Field(max_length=254), AfterValidator(canonical_email)]
 
 
 class LoginIn(BaseModel):

@@ -136,7 +136,7 @@ async def list_orders(
     return [OrderOut.of(order) for order in orders]
 
 
-@router.get("/api/orders/{order_id:path}", summary="One order", responses={404: {"model": Problem}})
+@router.get("/api/orders/{order_id}", summary="One order", responses={404: {"model": Problem}})
 async def get_order(order_id: str, _: Viewer, store: StoreDep) -> OrderOut:
     order = await store.ledger.order(order_id)
     if order is None:
