@@ -158,7 +158,7 @@ def quantiles(taken: list[float]) -> str:
 async def main(url: str, count: int) -> None:
     ticks = synthetic_ticks(count)
     for timeframes in (["144t"], ["144t", "512t", "1", "5"]):
-        store = await RedisStore.connect(url, prefix=f"bench{len(timeframes)}:", ticks_maxlen=200_000)
+        store = await RedisStore.connect(url, prefix=f"bench{len(timeframes)}:")
         await publish(store, ticks[:2_000], timeframes)
         await store.erase()
         speed = await publish(store, ticks, timeframes)

@@ -88,7 +88,7 @@ def test_ticks_in_order_make_the_bars_of_the_definition(offsets: list[int], leng
         return known.session_at(one.ts_event)
 
     inside = [one for one in ticks if session_of(one) is not None]
-    chunks = [chunk for _, members in groupby(inside, key=session_of) for chunk in batched(members, length]
+    chunks = [chunk for _, members in groupby(inside, key=session_of) for chunk in batched(members, length)]
     aggregator = bars_of(length, calendar)
     made: list[Bar | None] = [*feed(aggregator, ticks), aggregator.finish()]
     assert [(bar.ts_open, bar.ts_close, bar.open, bar.close, bar.ticks, bar.complete) for bar in made if bar is not None] == [

@@ -34,9 +34,12 @@ async def test_a_waiting_partial_is_replaced_and_a_bar_ends_it() -> None:
     topic.publish(an_update(1, 1), slot=PARTIAL)
     topic.publish(an_update(1, 2), slot=PARTIAL)
     topic.publish(a_bar(1), ends=PARTIAL)
+    assert await _drain(outbox, 1) == [("bar", 3)]
     topic.publish(an_update(2, 1), slot=PARTIAL)
-    topic.publish(an_update(2, 2), slot=PARTIAL)
-    assert await _drain(outbox, 2) == [("bar", 3), ("partial", 5)]
+    topic.publish(a_bar(2), ends=PARTIAL)
+    topic.publish(an_update(3, 1), slot=PARTIAL)
+    topic.publish(an_update(3, 2), slot=PARTIAL)
+    assert await _drain(outbox, 2) == [("bar", 5), ("partial", 7)]
 
 
 async def test_a_reader_that_keeps_up_gets_everything() -> None:

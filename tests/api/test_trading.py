@@ -2,9 +2,11 @@
 
 import httpx2
 import pytest
-from tests.api.fakes import A_RUNNER, FakeManager, FlakyStore, a_position, an_order
+from tests.api.fakes import A_RUNNER, NOON, FakeManager, FlakyStore, a_position, an_order
 from tests.api.test_tickers import FLAT
 
+from fortified.domain.account import AccountId
+from fortified.engine.inputs import Denial, DenialCode
 from fortified.ports import LedgerUnit
 
 pytestmark = pytest.mark.anyio
@@ -105,3 +107,17 @@ async def test_a_bad_idempotency_key_is_refused(configured: httpx2.AsyncClient) 
     headers = {"Idempotency-Key": "x" * 129}
     answer = await configured.post("/api/manual-trigger", json={"ticker": "SPY", "action": "long"}, headers=headers)
     assert answer.status_code == 422
+
+
+async def test_denials_say_why_an_order_was_not_made(admin: httpx2.AsyncClient, store: FlakyStore) -> None:
+    denial = Denial(DenialCode.SESSION_CLOSED, "The market is closed.", AccountId("paper:tastytrade"), NOON)
+    await store.ledger.commit(LedgerUnit(A_RUNNER, denials=[denial]))
+    (answer,) = (await admin.get("/api/denials?strategy=ema")).json()
+    assert (answer["symbol"], answer["mode"]) == ("/NQ", "paper")
+    assert answer["denial"] == {
+        "code": "SESSION_CLOSED",
+        "text": "The market is closed.",
+        "account": "paper:tastytrade",
+        "time": "2025-01-01T12:00:00.000000Z",
+        "reason": "",
+    }

@@ -177,9 +177,7 @@ async def test_everything_is_bounded_and_working_orders_stay(open_store: OpenSto
     store = await open_store(limits=Limits(orders=5, fills=6, trades=7, denials=8, every=4))
     await store.ledger.commit(LedgerUnit(RUNNER, orders=[order(0)]))
     for number in range(1, 40):
-        unit = LedgerUnit(
-            RUNNER, orders=[filled(number)], fills=[fill(number)], trades=[trade(number)], denials=[denial(number)]
-        )
+        unit = LedgerUnit(RUNNER, orders=[filled(number)], fills=[fill(number)], trades=[trade(number)], denials=[denial(number)])
         await store.ledger.commit(unit)
     orders = await store.ledger.orders()
     assert orders[-1] == order(0)

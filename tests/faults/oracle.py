@@ -135,7 +135,7 @@ def _wrong_position(position: dict[str, str], fills: list[Any], trades: list[Any
         "fees of fills": (Decimal(position["fees"]), fees),
         "fees of trades": (Decimal(position["fees"]), sum((Decimal(t["fees"]) for t in closed), Decimal(trip["fees"]))),
         "realized": (Decimal(position["realized_pnl"]), sum((Decimal(t["gross_pnl"]) for t in closed), Decimal(trip["gross_pnl"]))),
-        "exits": (Decimal(len(closed)), Decimal(sum(fill["purpose"] == "EXIT" for fill in mine))),
+        "exits": (Decimal(len(closed)), Decimal(sum(fill["purpose"].upper() == "EXIT" for fill in mine))),
     }
     for name, (held, summed) in sums.items():
         if held != summed:

@@ -45,16 +45,14 @@ def until[T](look: Callable[[], T], what: str, seconds: float = 15.0) -> T:
 class Server:
     """`python -m fortified serve` on a data directory. ``directory`` is where it runs and where its words are kept."""
 
-    command: tuple[str, ...] = ("-m", "fortified", "serve", "--port", "0")
-
-    def __init__(self, directory: Path, *options: str, command: tuple[str, ...] | None = None, **own: str) -> None:
+    def __init__(self, directory: Path, *options: str, port: int = 0, **own: str) -> None:
         self.data_dir = directory / "data"
+        self.port = port or free_port()
         self._directory = directory
-        self._arguments = [sys.executable, *(command or self.command), *options]
+        self._arguments = [sys.executable, "-m", "fortified", "serve", "--port", str(self.port), *options]
         self._environment = environment(self.data_dir, FORTIFIED_ADMIN_PASSWORD=PASSWORD, **own)
         self._process: subprocess.Popen[bytes] | None = None
         self._starts = 0
-        self.port = 0
 
     # --- life ---
 
@@ -71,13 +69,12 @@ class Server:
     def start(self) -> Self:
         """Start, and wait until it listens."""
         self.launch()
-        found = until(self._listening, f"{self.log} says where it listens")
-        self.port = int(found[1])
+        until(self._listens, f"{self.log} says where it listens")
         return self
 
-    def _listening(self) -> re.Match[str] | None:
+    def _listens(self) -> bool:
         assert self.process.poll() is None, self.said()
-        return re.search(r"(?:listening|running) on http://[^:]+:(\d+)", self.said())
+        return f"listening on http://127.0.0.1:{self.port} " in self.said()
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
