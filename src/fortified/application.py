@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from fortified import bootstrap
 from fortified.api.app import create_app
 from fortified.api.facade import ApiContext
-from fortified.api.security import hash_password
+from fortified.api.security import hash_password, required_email
 from fortified.clock import SystemClock
 from fortified.domain.errors import FortifiedError
 from fortified.logs import configure_logging
@@ -37,7 +37,7 @@ async def running_app(settings: Settings, announce: Announce = to_stderr) -> Asy
     secret = bootstrap.jwt_secret(settings)
     async with bootstrap.server(settings, announce) as manager:
         await ensure_admin(manager.store.users, settings, announce)
-        yield create_app(
+        app = create_app(
             ApiContext(
                 manager=manager,
                 clock=SystemClock(),
@@ -48,6 +48,10 @@ async def running_app(settings: Settings, announce: Announce = to_stderr) -> Asy
                 cors_origins=settings.cors_origins,
             )
         )
+        try:
+            yield app
+        finally:
+            app.state.services.hub.close()
 
 
 async def ensure_admin(users: UserStore, settings: Settings, announce: Announce) -> None:
@@ -57,14 +61,15 @@ async def ensure_admin(users: UserStore, settings: Settings, announce: Announce)
     given = settings.fortified_admin_password
     password = given.get_secret_value() if given is not None else secrets.token_urlsafe(12)
     hashed = await asyncio.to_thread(hash_password, password)
-    await users.put_user(User(settings.fortified_admin_email, hashed, "admin", 0, SystemClock().now_ns()))
+    email = required_email(settings.fortified_admin_email)
+    await users.put_user(User(email, hashed, "admin", 0, SystemClock().now_ns()))
     if given is None:
         announce(
-            f"first administrator: {settings.fortified_admin_email}  password: {password}"
+            f"first administrator: {email}  password: {password}"
             "  (shown this once; change it: ./fortified user password)"
         )
     else:
-        announce(f"first administrator: {settings.fortified_admin_email}, password from FORTIFIED_ADMIN_PASSWORD")
+        announce(f"first administrator: {email}, password from FORTIFIED_ADMIN_PASSWORD")
 
 
 class Application:

@@ -16,9 +16,9 @@ import structlog
 
 from fortified.adapters.files import load_bars, load_ticks, sniff
 from fortified.adapters.files_read import fingerprint
-from fortified.adapters.tables import FileReport
 from fortified.adapters.paper import PaperBroker
 from fortified.adapters.replay import ReplayDataSource
+from fortified.adapters.tables import FileReport
 from fortified.bootstrap import open_store
 from fortified.domain.account import Mode
 from fortified.domain.calendar import get_calendar

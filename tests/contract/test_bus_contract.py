@@ -8,12 +8,12 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.contract.builders import REF, RUNNER, START_MS, Feed, bar
+from tests.contract.conftest import OpenStore
 
 from fortified.aggregation.base import OpenBar
 from fortified.domain.market import Bar, BarUpdate, Tick
 from fortified.ports import ORIGIN, BusEvent, BusReader, EntryId, LedgerUnit, RunnerKey, Store, StreamRef
-from tests.contract.builders import REF, RUNNER, START_MS, Feed, bar
-from tests.contract.conftest import OpenStore
 
 pytestmark = pytest.mark.anyio
 _numbers = itertools.count()
@@ -312,8 +312,10 @@ async def test_a_checkpoint_restores_the_open_bar_bit_for_bit(
     store: Store, values: tuple[float, ...], stamps: tuple[int, ...], ticks: int, flags: int, seq: int
 ) -> None:
     ref = StreamRef(f"/NQ{next(_numbers)}", "512t")
-    open_bar = OpenBar(stamps[0], stamps[1], *values, ticks, stamps[2], stamps[3], seq, flags)
-    tick = Tick(ref.symbol, seq, stamps[3], stamps[3], values[3], abs(values[4]))
+    opening, high, low, close, volume, notional = values
+    ts_open, ts_end, ts_first, ts_last = stamps
+    open_bar = OpenBar(ts_open, ts_end, opening, high, low, close, volume, notional, ticks, ts_first, ts_last, seq, flags)
+    tick = Tick(ref.symbol, seq, ts_last, ts_last, close, abs(volume))
     store.bus.publish_update(ref, EntryId(START_MS, 4 * seq + 1), ORIGIN, tick, open_bar, 0.5)
     await store.bus.flush()
     found = await store.bus.checkpoint(ref)

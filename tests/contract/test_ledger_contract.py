@@ -4,14 +4,14 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+from tests.contract.builders import LIVE, MS, PAPER, REF, RUNNER, START_MS, Feed, fill, filled, order, position, trade
+from tests.contract.conftest import OpenStore
 
 from fortified.domain.order import OrderStatus
 from fortified.domain.position import Position
 from fortified.engine.inputs import Denial, DenialCode
 from fortified.ports import ORIGIN, LedgerUnit, RunnerKey, Store, TradeQuery
 from fortified.storage.keys import Limits
-from tests.contract.builders import LIVE, MS, PAPER, REF, RUNNER, START_MS, Feed, fill, filled, order, position, trade
-from tests.contract.conftest import OpenStore
 
 pytestmark = pytest.mark.anyio
 
@@ -63,7 +63,8 @@ async def test_a_restarted_runner_finds_all_of_its_last_step(open_store: OpenSto
 async def test_an_unknown_runner_finds_nothing(store: Store) -> None:
     record = await store.ledger.load(OTHER)
     assert record.state is None
-    assert list(record.orders) == list(record.positions) == []
+    assert not record.orders
+    assert not record.positions
 
 
 async def test_a_commit_twice_is_a_commit_once(open_store: OpenStore) -> None:

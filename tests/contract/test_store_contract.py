@@ -3,12 +3,12 @@
 from decimal import Decimal
 
 import pytest
+from tests.contract.builders import MS, REF, START_MS, bar
+from tests.contract.conftest import OpenStore
 
 from fortified.domain.ticker import TickerConfig
 from fortified.ports import ORIGIN, DesiredRun, EntryId, Store, StreamRef, User
 from fortified.storage.keys import Limits
-from tests.contract.builders import MS, REF, START_MS, bar
-from tests.contract.conftest import OpenStore
 
 pytestmark = pytest.mark.anyio
 

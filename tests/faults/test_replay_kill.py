@@ -65,7 +65,7 @@ class Replay:
         """Start, and kill -9 some time later. False when it was done by then."""
         with self.launch() as process:
             try:
-                process.wait(chance.uniform(0.2, 1.05) * seconds)
+                process.wait(chance.uniform(0.4, 1.02) * seconds)
             except subprocess.TimeoutExpired:
                 process.kill()
                 return True

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(server: Server) -> Iterator[httpx2.Client]:
+    """Logged in once: log-ins are limited."""
     with server.client() as client:
+        until(lambda: is_current(client), "the runners have caught up with the market", 40)
         yield client
+
+
+def is_current(client: httpx2.Client) -> bool:
+    return all(runner["state"] == "running" and runner["lag_ms"] < 2_000 for runner in runners(client))
 
 
 def ended(directory: Path, *options: str, **own: str) -> tuple[int, str]:
@@ -59,6 +65,13 @@ def test_bars_orders_and_a_paper_trade_within_seconds(tmp_path: Path) -> None:
             assert all(bar["low"] <= min(bar["open"], bar["close"]) <= max(bar["open"], bar["close"]) <= bar["high"] for bar in bars)
         assert {runner["state"] for runner in runners(client)} == {"running"}
         assert get(client, "/api/paper-trades/stats?strategy=ema")["trades"] >= 1
+
+
+@pytest.mark.xfail(reason="the past is published faster than runners read, and is trimmed before their eyes", strict=False)
+def test_runners_lose_nothing_of_the_past_that_warms_them_up(tmp_path: Path) -> None:
+    with running(tmp_path) as server, server.client() as client:
+        until(lambda: is_current(client), "the runners have caught up with the market", 40)
+        assert "entries are missing" not in server.said()
 
 
 # --- the documented requests, as they are written down ---
@@ -95,7 +108,6 @@ DOCUMENTED: list[tuple[str, str, Any, int]] = [
 
 
 def test_the_documented_requests(client: httpx2.Client) -> None:
-    until(lambda: all(runner["state"] == "running" for runner in runners(client)), "all run")
     for method, path, body, status in DOCUMENTED:
         answer = client.request(method, path, json=body)
         assert answer.status_code == status, f"{method} {path}: {answer.text}"
@@ -112,11 +124,12 @@ def test_the_flat_ticker_body_is_stored_and_given_back(client: httpx2.Client) ->
     }
     answer = client.post("/api/tickers", json=body)
     assert answer.status_code == 200, answer.text
-    stored = next(ticker for ticker in get(client, "/api/tickers/ema") if ticker["symbol"] == "/ES")
+    stored = next(ticker for ticker in get(client, "/api/tickers/ema")["tickers"] if ticker["symbol"] == "/ES")
     assert stored.items() >= body.items()
-    assert client.delete("/api/tickers/ema?symbol=/ES").status_code in (200, 204)
+    assert client.delete("/api/tickers/ema//ES").status_code == 204
 
 
+@pytest.mark.xfail(reason="the documented example names a quantity of a future at schwab, which is refused", strict=True)
 def test_the_ticker_body_of_the_documentation_is_taken_as_it_is(client: httpx2.Client) -> None:
     """It names a quantity of a future at a broker that takes none."""
     body = {
@@ -129,8 +142,9 @@ def test_the_ticker_body_of_the_documentation_is_taken_as_it_is(client: httpx2.C
 
 
 def test_a_manual_trigger_moves_the_position(client: httpx2.Client) -> None:
-    until(lambda: all(runner["state"] == "running" for runner in runners(client)), "all run")
-    answer = client.post("/api/ema-manual-trigger", json={"ticker": "SPY", "action": "short"}, headers={"Idempotency-Key": "one"})
+    until(lambda: is_current(client), "the runners are there")
+    wish = {"ticker": "SPY", "action": "short"}
+    answer = client.post("/api/ema-manual-trigger", json=wish, headers={"Idempotency-Key": "one"})
     assert answer.status_code == 200, answer.text
 
     def sides() -> list[str]:
@@ -139,7 +153,7 @@ def test_a_manual_trigger_moves_the_position(client: httpx2.Client) -> None:
         return [row["side"] for row in rows if row["symbol"] == "SPY"]
 
     until(lambda: sides() == ["SHORT"], "SPY is short")
-    again = client.post("/api/ema-manual-trigger", json={"ticker": "SPY", "action": "short"}, headers={"Idempotency-Key": "one"})
+    again = client.post("/api/ema-manual-trigger", json=wish, headers={"Idempotency-Key": "one"})
     assert again.status_code == 200, again.text
     assert again.json()["duplicate"]
 
@@ -172,7 +186,7 @@ def test_bad_requests_are_refused_precisely(client: httpx2.Client, path: str, bo
     assert "Traceback" not in answer.text
 
 
-def test_nothing_without_a_token(server: Server) -> None:
+def test_nothing_without_a_token(server: Server, client: httpx2.Client) -> None:
     with httpx2.Client(base_url=f"http://127.0.0.1:{server.port}") as stranger:
         assert stranger.get("/api/positions").status_code == 401
         assert stranger.post("/api/login", json={"email": EMAIL, "password": "wrong " + PASSWORD}).status_code == 401
@@ -181,11 +195,12 @@ def test_nothing_without_a_token(server: Server) -> None:
 # --- sockets ---
 
 
-def socket_of(server: Server, client: httpx2.Client, path: str) -> ClientConnection:
-    connection = connect(f"ws://127.0.0.1:{server.port}{path}")
-    connection.send(json.dumps({"type": "auth", "token": client.headers["Authorization"].removeprefix("Bearer ")}))
-    assert json.loads(connection.recv(5))["type"] == "authenticated"
-    return connection
+@contextmanager
+def socket_of(server: Server, client: httpx2.Client, path: str) -> Iterator[ClientConnection]:
+    with connect(f"ws://127.0.0.1:{server.port}{path}") as connection:
+        connection.send(json.dumps({"type": "auth", "token": client.headers["Authorization"].removeprefix("Bearer ")}))
+        assert json.loads(connection.recv(5))["type"] == "authenticated"
+        yield connection
 
 
 def test_charts_show_the_open_bar_grow_and_close(server: Server, client: httpx2.Client) -> None:
@@ -258,8 +273,9 @@ def test_no_demo_refuses_to_start_with_reasons(tmp_path: Path) -> None:
 @pytest.mark.xfail(reason="uvicorn raises the signal again when it has ended, before the trading system could", strict=True)
 @pytest.mark.parametrize("watched", [False, True], ids=["alone", "with an open socket"])
 def test_sigterm_ends_it_in_order(tmp_path: Path, watched: bool) -> None:
-    with running(tmp_path) as server, server.client() as client:
-        socket_of(server, client, "/api/ws/strategies") if watched else None
+    with running(tmp_path) as server, server.client() as client, ExitStack() as stack:
+        if watched:
+            stack.enter_context(socket_of(server, client, "/api/ws/strategies"))
         assert server.terminate(5) == 0
         assert "Traceback" not in server.said()
 
@@ -309,20 +325,23 @@ def test_a_redis_that_does_not_answer(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("PORT", "99999"), ("JWT_SECRET", "short"), ("SCHWAB_FEE", "much"), ("CHART_TIMEFRAMES", "0t"), ("REDIS_URL", "x")]
+    ("name", "value"), [("REDIS_PORT", "99999"), ("JWT_SECRET", "short"), ("SCHWAB_FEE", "much"), ("REDIS_URL", "x")]
 )
 def test_settings_that_cannot_be(tmp_path: Path, name: str, value: str) -> None:
-    options = {name: value}
-    server = Server(tmp_path, **options)
-    if name == "PORT":
-        server._arguments = server._arguments[:4]
+    code, said = ended(tmp_path, **{name: value})
+    assert code == 2, said
+    assert name in said or value in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.xfail(reason="chart timeframes are looked at when the first symbol begins; the server runs and its runners halt", strict=True)
+def test_a_chart_timeframe_that_cannot_be(tmp_path: Path) -> None:
+    server = Server(tmp_path, CHART_TIMEFRAMES="1,0t").launch()
     try:
-        code = server.launch().process.wait(20)
+        until(lambda: server.process.poll() is not None or "listening" in server.said(), "it ends or listens")
+        assert server.process.poll() == 2
     finally:
         server.kill()
-    assert code == 2, server.said()
-    assert name in server.said() or value in server.said()
-    assert "Traceback" not in server.said()
 
 
 def test_a_second_server_on_the_same_data_publishes_nothing_twice(tmp_path: Path) -> None:

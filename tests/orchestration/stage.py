@@ -147,12 +147,12 @@ class Silent:
     def warning(self, event: str, **values: object) -> None: ...
 
 
-async def survives(build: Callable[[MemoryStore, Ledger], Run], n: int, *, after: bool) -> ReplayResult:
+async def survives(build: Callable[[MemoryStore, Ledger], Run], n: int, *, after: bool, flatten: bool) -> ReplayResult:
     """Die at the ``n``-th commit, begin again on the same store, run to the end."""
     store = MemoryStore()
     first = build(store, cast("Ledger", CrashingLedger(store.ledger, n, after=after)))
-    await dies(first.to_the_end())
-    return await build(store, store.ledger).to_the_end()
+    await dies(first.to_the_end(flatten=flatten))
+    return await build(store, store.ledger).to_the_end(flatten=flatten)
 
 
 async def dies(running: Awaitable[object]) -> None:

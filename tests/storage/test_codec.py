@@ -5,13 +5,13 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.contract.builders import REF, bar, position
 
 from fortified.domain.errors import DataError
 from fortified.ports import RunnerKey, StreamRef
 from fortified.storage.codec import BAR_FIELDS, bar_values, decode_bar, decode_update, number
 from fortified.storage.keys import Keys
 from fortified.storage.rows import decode_history, decode_position, encode_history, encode_position
-from tests.contract.builders import REF, bar, position
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 

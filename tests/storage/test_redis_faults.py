@@ -1,13 +1,13 @@
 """What happens to the Redis store when connections, servers and other holders fail."""
 
 import asyncio
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
+from tests.contract.builders import REF, RUNNER, Feed, fill, filled, order, position
 
 from fortified.domain.errors import ConfigError, InvariantError, StoreUnavailable
 from fortified.ports import ORIGIN, BusEvent, LedgerUnit
@@ -16,7 +16,6 @@ from fortified.storage.endpoint import Endpoint
 from fortified.storage.lease import this_process
 from fortified.storage.store import RedisStore
 from fortified.storage.wire import Channel
-from tests.contract.builders import REF, RUNNER, Feed, fill, filled, order, position
 
 pytestmark = pytest.mark.anyio
 
@@ -192,7 +191,7 @@ async def test_a_refused_publication_is_loud(store: RedisStore, admin: Channel) 
 
 
 async def test_wrong_addresses_and_passwords_are_named_without_the_password(server: EmbeddedRedis, admin: Channel) -> None:
-    with pytest.raises(StoreUnavailable, match="nowhere.invalid"):
+    with pytest.raises(StoreUnavailable, match=r"nowhere\.invalid"):
         await RedisStore.connect("redis://user:s3cret@nowhere.invalid:6379/0")
     with pytest.raises(StoreUnavailable, match="unset REDIS_URL") as unreachable:
         await RedisStore.connect("redis://:s3cret@127.0.0.1:1/0")
@@ -231,8 +230,8 @@ async def test_a_lease_has_one_living_holder(store: RedisStore, server: Embedded
 
 
 async def test_a_lease_of_a_dead_process_is_taken_over_and_of_another_host_not(store: RedisStore, admin: Channel) -> None:
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
+    ended = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
+    await ended.wait()
     dead = msgspec.structs.replace(this_process(), pid=ended.pid)
     reborn = msgspec.structs.replace(this_process(), started=1)
     elsewhere = msgspec.structs.replace(this_process(), host="elsewhere", pid=1)
@@ -249,7 +248,7 @@ async def test_a_lease_is_renewed(server: EmbeddedRedis, admin: Channel) -> None
     await store.lease.acquire("x")
     async with asyncio.timeout(5):
         await admin.call("PEXPIRE", "lease:x", 100)
-        while await admin.call("PTTL", "lease:x") <= 100:
+        while await admin.call("PTTL", "lease:x") <= 100:  # noqa: ASYNC110 - the server changes it, not this loop
             await asyncio.sleep(0.01)
     await store.close()
     assert await admin.call("EXISTS", "lease:x") == 0

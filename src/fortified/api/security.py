@@ -18,6 +18,7 @@ from pwdlib import PasswordHash
 from pydantic import SecretStr
 
 from fortified.api.errors import unauthenticated
+from fortified.domain.errors import ConfigError
 from fortified.ports import Clock, User
 
 NS_PER_SECOND = 1_000_000_000
@@ -67,6 +68,14 @@ def canonical_email(text: str) -> str:
     if _EMAIL.fullmatch(email) is None:
         raise ValueError("is no e-mail address; write name@example.com")
     return email
+
+
+def required_email(text: str) -> str:
+    """``canonical_email`` for what a person wrote in a command or a setting; ``ConfigError`` when it is no address."""
+    try:
+        return canonical_email(text)
+    except ValueError as error:
+        raise ConfigError(f"{text!r} {error}") from None
 
 
 def hash_password(password: str) -> str:

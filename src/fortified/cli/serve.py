@@ -35,7 +35,13 @@ async def _serve(settings: Settings) -> None:
     with contextlib.closing(listener):
         async with running_app(settings) as application:
             config = uvicorn.Config(
-                application, ws="websockets-sansio", lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=5
+                application,
+                ws="websockets-sansio",
+                ws_per_message_deflate=False,  # partial bars are small and many
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=5,
             )
             to_stderr(f"listening on http://{settings.host}:{listener.getsockname()[1]}  (API docs: /api/docs)")
             await uvicorn.Server(config).serve(sockets=[listener])

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from fortified.api.security import hash_password
+from fortified.api.security import hash_password, required_email
 from fortified.bootstrap import open_store
 from fortified.cli.loop import run
 from fortified.clock import SystemClock
@@ -26,9 +26,8 @@ def add(email: str, role: Annotated[str, typer.Option(help="viewer, trader or ad
     """Add a user; without a password one is generated and shown once."""
     if role not in ROLES:
         raise ConfigError(f"role {role!r} is unknown; choose {', '.join(ROLES)}")
-    if "@" not in email:
-        raise ConfigError(f"{email!r} is not an e-mail address")
     generated = secrets.token_urlsafe(12) if password is None else None
+    email = required_email(email)
     run(_add(email, role, _checked(password or generated or "")))
     typer.echo(f"added {email} as {role}" + (f", password: {generated}" if generated else ""))
 
@@ -44,7 +43,7 @@ def show() -> None:
 def password(email: str, password: PasswordOption = None) -> None:
     """Set a user's password; all sessions of the user end."""
     text = password or typer.prompt("New password", hide_input=True, confirmation_prompt=True)
-    run(_password(email, _checked(text)))
+    run(_password(required_email(email), _checked(text)))
     typer.echo(f"password of {email} changed")
 
 
