@@ -89,7 +89,7 @@ class Application:
         await receive()
         try:
             settings = load_settings()
-            configure_logging(settings.log_level, settings.log_format)
+            configure_logging(settings.log_level, settings.log_form)
             self._app = await self._stack.enter_async_context(running_app(settings))
         except FortifiedError as error:
             to_stderr(f"ERROR: {error}")

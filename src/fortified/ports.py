@@ -42,6 +42,8 @@ class BaseDataSource(ABC):
     """
 
     name: ClassVar[str]
+    patient: ClassVar[bool] = False
+    """Whether its events may wait for slow consumers without being lost: files and synthetic markets."""
 
     def bar_timeframe(self, symbol: str) -> Timeframe | None:
         """The timeframe of the ready-made bars this source gives for ``symbol``; None when it gives ticks."""
@@ -159,10 +161,6 @@ class BusReader(Protocol):
 
         Returns as soon as there is one entry. Raises StoreUnavailable; reading again goes on where it stopped.
         """
-        ...
-
-    def pending(self) -> int:
-        """Entries read and not yet acknowledged."""
         ...
 
     async def close(self) -> None: ...

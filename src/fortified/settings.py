@@ -76,6 +76,11 @@ class Settings(BaseSettings):
         return value.upper() if isinstance(value, str) else value
 
     @property
+    def log_form(self) -> Literal["auto", "console", "json"]:
+        """Form of the logs: in production always JSON, unless the owner chose."""
+        return "json" if self.log_format == "auto" and self.environment == "production" else self.log_format
+
+    @property
     def data_dir(self) -> Path:
         """The data directory, absolute."""
         return self.fortified_data_dir.expanduser().absolute()

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.builders import CLOSE, HOUR, MINUTE, OPEN, bar, feed, tick
 
 from fortified.aggregation.factory import create_aggregator
 from fortified.aggregation.passthrough import BarPassthroughAggregator
@@ -13,7 +14,6 @@ from fortified.domain.calendar import get_calendar
 from fortified.domain.errors import ConfigError, DataError
 from fortified.domain.market import Bar, BarFlag
 from fortified.domain.timeframe import Timeframe
-from tests.builders import CLOSE, HOUR, MINUTE, OPEN, bar, feed, tick
 
 CME = get_calendar("CME_INDEX")
 parse = Timeframe.parse
@@ -37,7 +37,9 @@ def test_a_repeated_or_older_bar_is_dropped_and_counted() -> None:
     assert same.late == 2
 
 
-@pytest.mark.xfail(strict=True, reason="passthrough never says SESSION_END, so an order is sent into a closed market where merged bars would not")
+@pytest.mark.xfail(
+    strict=True, reason="passthrough never says SESSION_END, so an order is sent into a closed market where merged bars would not"
+)
 def test_the_last_bar_of_a_session_says_so() -> None:
     last = bar((CLOSE - OPEN) // MINUTE - 1)
     assert last.ts_close == CLOSE

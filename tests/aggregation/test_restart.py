@@ -3,13 +3,13 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.builders import CLOSE, HOUR, MINUTE, MS, NEXT_OPEN, NS, SECOND, restarted, tick, ticks_at
 
 from fortified.aggregation.base import BaseAggregator
 from fortified.aggregation.factory import create_aggregator
 from fortified.domain.calendar import get_calendar
 from fortified.domain.market import Bar, Tick
 from fortified.domain.timeframe import Timeframe
-from tests.builders import CLOSE, HOUR, MINUTE, MS, NEXT_OPEN, NS, SECOND, restarted, tick, ticks_at
 
 STEPS = (0, 0, NS, MS, SECOND, 20 * SECOND, MINUTE, 25 * MINUTE, HOUR, 5 * HOUR)
 BACK = (0, 0, 0, 0, NS, 2 * SECOND, 90 * SECOND, 2 * HOUR)

@@ -5,12 +5,12 @@ from itertools import batched, groupby
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.builders import CLOSE, HOUR, MS, NEXT_OPEN, NS, OPEN, SECOND, feed, restarted, tick, ticks_at
 
 from fortified.aggregation.tick_bar import TickBarAggregator
 from fortified.domain.calendar import Session, get_calendar
 from fortified.domain.market import Bar, BarFlag, Tick
 from fortified.domain.timeframe import Timeframe
-from tests.builders import CLOSE, HOUR, MS, NEXT_OPEN, NS, OPEN, SECOND, feed, restarted, tick, ticks_at
 
 
 def bars_of(length: int, calendar: str = "CME_INDEX") -> TickBarAggregator:

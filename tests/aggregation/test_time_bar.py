@@ -5,12 +5,12 @@ from itertools import groupby
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.builders import CLOSE, HOUR, MINUTE, MS, NEXT_OPEN, NS, OPEN, SECOND, feed, ns, tick, ticks_at
 
 from fortified.aggregation.time_bar import TimeBarAggregator
 from fortified.domain.calendar import get_calendar
 from fortified.domain.market import Bar, BarFlag
 from fortified.domain.timeframe import Timeframe
-from tests.builders import CLOSE, HOUR, MINUTE, MS, NEXT_OPEN, NS, OPEN, SECOND, feed, ns, tick, ticks_at
 
 CME = get_calendar("CME_INDEX")
 

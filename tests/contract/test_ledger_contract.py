@@ -215,6 +215,9 @@ async def test_a_commit_acknowledges_only_its_own_group(store: Store) -> None:
     unit = LedgerUnit(group, updates_acked=feed.sent[:4], bars_acked=feed.sent[4:])
     await store.ledger.commit(unit)
     await store.ledger.commit(unit)
-    assert [reader.pending() for reader in readers] == [5, 0]
     for reader in readers:
+        await reader.close()
+    again = [await store.bus.reader(REF, key.group, key.consumer, ORIGIN) for key in (RUNNER, group)]
+    assert [len(await reader.read(0)) for reader in again] == [5, 0]
+    for reader in again:
         await reader.close()

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.builders import OPEN, fill, order
 
 from fortified.domain.errors import InvariantError
 from fortified.domain.order import TERMINAL, TRANSITIONS, OrderEvent, OrderStatus, apply_event
 from fortified.domain.signal import OrderSide
-from tests.builders import OPEN, fill, order
 
 S = OrderStatus
 ALL = list(OrderStatus)
@@ -69,7 +69,9 @@ def test_more_than_was_ordered_is_never_filled(pieces: list[int], quantity: int)
     assert held.filled_quantity <= quantity
 
 
-@pytest.mark.xfail(strict=True, reason="apply_event takes the word of the status: a FILLED order may lack some of its quantity, and a fill may be 0")
+@pytest.mark.xfail(
+    strict=True, reason="apply_event takes the word of the status: a FILLED order may lack some of its quantity, and a fill may be 0"
+)
 @pytest.mark.parametrize(
     ("status", "quantity"), [(S.FILLED, 1), (S.PARTIALLY_FILLED, 0), (S.PARTIALLY_FILLED, -1), (S.PARTIALLY_FILLED, 2), (S.FILLED, None)]
 )

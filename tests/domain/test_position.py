@@ -6,22 +6,20 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.builders import NQ, OPEN, PAPER, bar, fill
 
 from fortified.domain.errors import InvariantError
 from fortified.domain.order import Fill
 from fortified.domain.position import FillContext, Position, apply_fill
 from fortified.domain.signal import OrderSide
 from fortified.domain.trade import Trade
-from tests.builders import NQ, OPEN, PAPER, bar, fill
 
 BUY, SELL = OrderSide.BUY, OrderSide.SELL
 FLAT = Position(PAPER, "ema", "/NQ", NQ.multiplier)
 
 
 def context(bar_index: int = 0, high: int | None = None, low: int | None = None, day: str = "2025-03-04") -> FillContext:
-    return FillContext(
-        "1", bar_index, bar(bar_index), None if high is None else Decimal(high), None if low is None else Decimal(low), day
-    )
+    return FillContext("1", bar_index, bar(bar_index), None if high is None else Decimal(high), None if low is None else Decimal(low), day)
 
 
 def book(*fills: Fill, position: Position = FLAT) -> tuple[Position, list[Trade]]:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 import msgspec
+from tests.builders import NQ, OPEN, PAPER, SECOND, bar, update
 
 from fortified.domain.account import AccountId
 from fortified.domain.calendar import get_calendar
@@ -15,7 +16,6 @@ from fortified.domain.signal import Signal, Target
 from fortified.engine.engine import Engine, EngineConfig, EngineState
 from fortified.engine.inputs import BarClosed, BarUpdated, Command, Decision, DenialCode, EngineInput, Leg, LegState, OrderChanged
 from fortified.strategies.base import Answers, BaseStrategy, StrategyConfig, StrategyPosition
-from tests.builders import NQ, OPEN, PAPER, SECOND, bar, update
 
 LONG, SHORT, FLAT = Signal(Target.LONG, "up"), Signal(Target.SHORT, "down"), Signal(Target.FLAT, "out")
 
@@ -61,7 +61,9 @@ class Desk:
 
     def fresh(self, state: EngineState | None = None) -> Engine:
         engine = Engine(
-            self.config, lambda: self.strategy(StrategyConfig("/NQ", "1"), logging.getLogger("test")), get_calendar(self.config.instrument.calendar)
+            self.config,
+            lambda: self.strategy(StrategyConfig("/NQ", "1"), logging.getLogger("test")),
+            get_calendar(self.config.instrument.calendar),
         )
         if state is not None:
             engine.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=EngineState))

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.builders import OPEN, OTHER, PAPER
+from tests.engine.desk import Desk, Scripted, ScriptedTicks
 
 from fortified.domain.market import BarFlag
 from fortified.domain.order import OrderStatus
@@ -13,13 +15,12 @@ from fortified.engine.inputs import Decision, GapSeen
 from fortified.engine.risk import RiskLimits
 from fortified.strategies.base import BaseStrategy, StrategyConfig
 from fortified.strategies.ema_crossover import EMACrossoverStrategy
-from tests.builders import OPEN, OTHER, PAPER
-from tests.engine.desk import Desk, Scripted, ScriptedTicks
 
 Step = tuple[str, int]
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["bar", "bar", "bar", "tick", "tick", "fill", "fill", "reject", "stale", "end", "gap", "command"]), st.integers(-1, 1)
+        st.sampled_from(["bar", "bar", "bar", "tick", "tick", "fill", "fill", "reject", "stale", "end", "gap", "command"]),
+        st.integers(-1, 1),
     ),
     max_size=40,
 )

@@ -4,6 +4,8 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+from tests.builders import CLOSE, MINUTE, NEXT_OPEN, OPEN, OTHER, PAPER, SECOND, bar, order
+from tests.engine.desk import LONG, Desk, ScriptedTicks, codes
 
 from fortified.domain.market import BarFlag
 from fortified.domain.order import Order, OrderStatus, OrderType, Purpose
@@ -11,8 +13,6 @@ from fortified.domain.signal import OrderSide, Signal, Target
 from fortified.engine.engine import order_id
 from fortified.engine.inputs import NOTHING, Decision, DenialCode, GapSeen
 from fortified.engine.reversal import Goal
-from tests.builders import CLOSE, MINUTE, NEXT_OPEN, OPEN, OTHER, PAPER, SECOND, bar, order
-from tests.engine.desk import LONG, Desk, ScriptedTicks, codes
 
 BUY, SELL, ENTRY, EXIT = OrderSide.BUY, OrderSide.SELL, Purpose.ENTRY, Purpose.EXIT
 SESSION_END = BarFlag.SESSION_END
@@ -207,7 +207,9 @@ def test_a_command_in_the_maintenance_break_is_refused() -> None:
     assert only(desk.command(Target.LONG, "c2", ts=NEXT_OPEN)).ts_created == NEXT_OPEN
 
 
-@pytest.mark.xfail(strict=True, reason="the second leg is judged by the moment of the bar, not by that of the command: the person ends up flat")
+@pytest.mark.xfail(
+    strict=True, reason="the second leg is judged by the moment of the bar, not by that of the command: the person ends up flat"
+)
 @pytest.mark.parametrize("why", ["warming", "stale", "closed"])
 def test_a_commanded_reversal_is_carried_out_to_its_end(why: str) -> None:
     desk = Desk(warmup=9 if why == "warming" else 0)

@@ -3,10 +3,10 @@
 from decimal import Decimal
 
 import pytest
+from tests.builders import NQ
 
 from fortified.domain.errors import ConfigError
 from fortified.engine.fees import FeeModel
-from tests.builders import NQ
 
 
 @pytest.mark.parametrize(

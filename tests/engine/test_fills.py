@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.builders import MS, NQ, OPEN, bar, order, update
 
 from fortified.domain.market import BarFlag
 from fortified.domain.order import Order, OrderType
 from fortified.domain.signal import OrderSide
 from fortified.engine.fills import FillModel, Market, market_of
-from tests.builders import MS, NQ, OPEN, bar, order, update
 
 BUY, SELL = OrderSide.BUY, OrderSide.SELL
 LATER = OPEN + 1000 * MS
@@ -23,7 +23,9 @@ def at(price: float, *, seq: int = 10, ts: int = LATER, **fields: Any) -> Market
 
 
 def resting(kind: OrderType, side: OrderSide, limit: str | None = None, stop: str | None = None, **fields: Any) -> Order:
-    return order(side, type=kind, limit_price=None if limit is None else Decimal(limit), stop_price=None if stop is None else Decimal(stop), **fields)
+    return order(
+        side, type=kind, limit_price=None if limit is None else Decimal(limit), stop_price=None if stop is None else Decimal(stop), **fields
+    )
 
 
 def price(model: FillModel, one: Order, market: Market) -> Decimal | None:

@@ -4,12 +4,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.builders import LIVE, NQ, OPEN, order
 
 from fortified.domain.order import Order, OrderType, Purpose
 from fortified.domain.signal import OrderSide
 from fortified.engine.inputs import DenialCode, LegState
 from fortified.engine.risk import MINUTE_NS, RiskContext, RiskLimits, TradingState, check
-from tests.builders import LIVE, NQ, OPEN, order
 
 C = DenialCode
 GOOD: dict[str, Any] = {
@@ -79,7 +79,9 @@ def test_no_limit_binds_when_all_are_off() -> None:
     assert code(order(quantity=10**9), off, leg=leg(day_pnl=Decimal(-(10**9)))) is None
 
 
-@pytest.mark.parametrize(("price", "denied"), [("20000.1", C.OFF_TICK), ("22000.25", C.PRICE_COLLAR), ("18000", None), ("17999.75", C.PRICE_COLLAR)])
+@pytest.mark.parametrize(
+    ("price", "denied"), [("20000.1", C.OFF_TICK), ("22000.25", C.PRICE_COLLAR), ("18000", None), ("17999.75", C.PRICE_COLLAR)]
+)
 def test_prices_are_on_a_tick_and_near_the_market(price: str, denied: DenialCode | None) -> None:
     assert code(order(type=OrderType.LIMIT, limit_price=Decimal(price))) is denied
     assert code(order(type=OrderType.STOP, stop_price=Decimal(price))) is denied

@@ -47,7 +47,7 @@ def _wrong_timeframe(client: Any, ref: StreamRef) -> Iterable[str]:
     history.sort(key=lambda bar: (bar.ts_open, bar.seq))
     bars = [(EntryId.parse(i.decode()), *decode_bar(_flat(f))) for i, f in client.xrange(f"bars_stream:{ref.symbol}:{ref.timeframe}")]
     updates = [
-        (EntryId.parse(i.decode()), *decode_update(ref, _flat(f))) for i, f in client.xrange(f"ticks_stream:{ref.symbol}:{ref.timeframe}")
+        (entry := EntryId.parse(i.decode()), *decode_update(ref, entry, _flat(f))) for i, f in client.xrange(f"ticks_stream:{ref.symbol}:{ref.timeframe}")
     ]
     if history:
         first = history[0].seq - history[0].ticks + 1

@@ -21,6 +21,9 @@ CASES = [("20t", "next"), ("20t", "last"), ("1", "next"), ("1", "last")]
 STRIDE = 18
 """One in so many of the market's ticks, so that they last long enough for many crossings."""
 
+SLOW = "9000"
+"""Times real time: some seconds for all of it."""
+
 
 def write_ticks(path: Path) -> Path:
     market = SyntheticMarket(3, get_instrument("SPY"))
@@ -43,9 +46,9 @@ class Replay:
         self._arguments += ["--strategy", "ema", "--param", "period_1=3", "--param", "period_2=8", "--calendar", "24/7"]
         self._arguments += ["--fill", fill, "--fee", "0.005/share", "--quantity", "10", "--flatten-at-end", "--json", str(self._out)]
 
-    def launch(self) -> subprocess.Popen[str]:
+    def launch(self, speed: str = "max") -> subprocess.Popen[str]:
         return subprocess.Popen(
-            self._arguments,
+            [*self._arguments, "--speed", speed],
             cwd=self._directory,
             env=environment(self._directory / "data"),
             stdout=subprocess.DEVNULL,
@@ -62,10 +65,11 @@ class Replay:
         return json.loads(self._out.read_text()), said
 
     def disturbed(self, chance: random.Random, seconds: float) -> bool:
-        """Start, and kill -9 some time later. False when it was done by then."""
-        with self.launch() as process:
+        """Start, and kill -9 some time later: at full speed, or when it takes its time. False when it was done by then."""
+        slow = chance.random() < 0.6
+        with self.launch(SLOW if slow else "max") as process:
             try:
-                process.wait(chance.uniform(0.4, 1.02) * seconds)
+                process.wait(chance.uniform(0.4, 2.0 if slow else 1.02) * seconds)
             except subprocess.TimeoutExpired:
                 process.kill()
                 return True

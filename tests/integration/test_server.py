@@ -324,9 +324,7 @@ def test_a_redis_that_does_not_answer(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("REDIS_PORT", "99999"), ("JWT_SECRET", "short"), ("SCHWAB_FEE", "much"), ("REDIS_URL", "x")]
-)
+@pytest.mark.parametrize(("name", "value"), [("REDIS_PORT", "99999"), ("JWT_SECRET", "short"), ("SCHWAB_FEE", "much"), ("REDIS_URL", "x")])
 def test_settings_that_cannot_be(tmp_path: Path, name: str, value: str) -> None:
     code, said = ended(tmp_path, **{name: value})
     assert code == 2, said

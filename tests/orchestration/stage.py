@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, cast
 
 import msgspec
+from tests.builders import NQ_24_7, OPEN, SECOND, tick
 
 from fortified.adapters.paper import PaperBroker
 from fortified.domain.calendar import get_calendar
@@ -26,7 +27,6 @@ from fortified.ports import BaseDataSource, Ledger, LedgerUnit, RunnerKey, Store
 from fortified.storage.memory import MemoryStore
 from fortified.strategies.base import BaseStrategy, StrategyConfig
 from fortified.strategies.ema_crossover import EMACrossoverStrategy
-from tests.builders import NQ_24_7, OPEN, SECOND, tick
 
 FAST = {"period_1": 1, "period_2": 3}
 WAVE = (0, 2, 3, 1, -2, -3, -1, 2, 4, 0, -4, -1, 3, 3, -2, -2, 1, 5, -5, 0)

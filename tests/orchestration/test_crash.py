@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+from tests.builders import bar
+from tests.orchestration.stage import WAVE, CrashingLedger, ListSource, Run, survives, wave
 
 from fortified.domain.market import Bar
 from fortified.engine.fills import FillModel
@@ -10,8 +12,6 @@ from fortified.orchestration import replay
 from fortified.orchestration.replay import ReplayResult
 from fortified.ports import Ledger
 from fortified.storage.memory import MemoryStore
-from tests.builders import bar
-from tests.orchestration.stage import WAVE, CrashingLedger, ListSource, Run, survives, wave
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +20,6 @@ pytestmark = pytest.mark.anyio
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A replay asks its idle reader 50 ms; here hundreds of them end."""
     monkeypatch.setattr(replay, "READ_TIMEOUT_MS", 1)
-
 
 
 TICKS = wave(220)
@@ -60,7 +59,9 @@ async def test_at_every_commit(name: str, after: bool) -> None:
     assert [n for n, result in enumerate(results) if shape(result) != shape(undisturbed)] == []
 
 
-@pytest.mark.xfail(strict=True, reason="the closing order is sent again before the brokers fill at the last price, and the command counts as done")
+@pytest.mark.xfail(
+    strict=True, reason="the closing order is sent again before the brokers fill at the last price, and the command counts as done"
+)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 async def test_while_the_position_is_closed_at_the_end_of_the_data(after: bool) -> None:
     undisturbed, commits = await counted(builder("next"), flatten=True)
@@ -78,7 +79,10 @@ async def counted(build: Build, *, flatten: bool) -> tuple[ReplayResult, int]:
 
 async def test_the_path_makes_no_difference() -> None:
     """One entry at a time or many, the same bars, fills and trades."""
-    results = [await Run(MemoryStore(read_count=count), ListSource(TICKS, batch=batch)).to_the_end() for count, batch in ((1, 1), (3, 50), (512, 7))]
+    results = [
+        await Run(MemoryStore(read_count=count), ListSource(TICKS, batch=batch)).to_the_end()
+        for count, batch in ((1, 1), (3, 50), (512, 7))
+    ]
     assert [shape(result) for result in results[1:]] == [shape(results[0])] * 2
 
 

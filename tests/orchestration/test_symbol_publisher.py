@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.builders import CLOSE, HOUR, MINUTE, MS, NEXT_OPEN, OPEN, SECOND, bar, tick, ticks_at
 
 from fortified.aggregation.base import BaseAggregator, OpenBar
 from fortified.aggregation.factory import create_aggregator
@@ -16,7 +17,6 @@ from fortified.domain.timeframe import Timeframe
 from fortified.orchestration.events import Listeners
 from fortified.orchestration.symbol_publisher import SymbolPublisher, seq_of
 from fortified.ports import ORIGIN, Checkpoint, EntryId, StreamRef
-from tests.builders import CLOSE, HOUR, MINUTE, MS, NEXT_OPEN, OPEN, SECOND, bar, tick, ticks_at
 
 Entry = tuple[EntryId, EntryId, Bar | tuple[Tick, OpenBar, float]]
 CALENDAR = get_calendar("CME_INDEX")
@@ -81,19 +81,30 @@ def publish(publisher: SymbolPublisher, events: Sequence[SourceEvent]) -> None:
         publisher.on_event(event)
 
 
-wild = st.lists(st.tuples(st.sampled_from((0, 0, 1, MS, SECOND, 25 * SECOND, MINUTE)), st.sampled_from((0, 0, 0, 1, 3 * SECOND)), st.integers(0, 9)), max_size=30)
+wild = st.lists(
+    st.tuples(st.sampled_from((0, 0, 1, MS, SECOND, 25 * SECOND, MINUTE)), st.sampled_from((0, 0, 0, 1, 3 * SECOND)), st.integers(0, 9)),
+    max_size=30,
+)
 
 
 def around_the_break(steps: list[tuple[int, int, int]]) -> list[Tick]:
     now, ticks = CLOSE - 2 * MINUTE, []
     for seq, (forward, back, price) in enumerate(steps):
-        now = NEXT_OPEN if CLOSE - 2 * MINUTE < now and now + forward >= CLOSE > now else now + forward
+        now = NEXT_OPEN if now > CLOSE - 2 * MINUTE and now + forward >= CLOSE > now else now + forward
         ticks.append(tick(seq, now - back, 100.0 + price, recv=now))
     return ticks
 
 
-@pytest.mark.parametrize("names", [("1",), ("3t",), ("1", "3t", "7t", "30s")])
+FORGETS = pytest.mark.xfail(
+    strict=True, reason="a restored tick bar forgets where its session began, so it takes a print of the one before"
+)
+
+
+@pytest.mark.parametrize(
+    "names", [("1",), ("1", "30s", "1h"), pytest.param(("3t",), marks=FORGETS), pytest.param(("1", "3t", "7t"), marks=FORGETS)]
+)
 @given(steps=wild)
+@example(steps=[(MINUTE, 0, 0), (MINUTE, 0, 0), (0, 1, 0)])
 def test_a_restart_at_every_tick_makes_the_same_entries(names: tuple[str, ...], steps: list[tuple[int, int, int]]) -> None:
     ticks = around_the_break(steps)
     whole, broken = Tape(), Tape()
@@ -174,7 +185,9 @@ def test_timeframes_come_and_go_without_touching_the_others() -> None:
     assert not publisher.remove("4t")
     publish(publisher, ticks[40:])
     assert shared.bars("1") == alone.bars("1")
-    assert [(one.seq, bool(one.flags & BarFlag.PARTIAL_START)) for one in shared.bars("4t")] == [(seq, seq == 18) for seq in range(18, 40, 4)]
+    assert [(one.seq, bool(one.flags & BarFlag.PARTIAL_START)) for one in shared.bars("4t")] == [
+        (seq, seq == 18) for seq in range(18, 40, 4)
+    ]
     assert publisher.remove("1")
 
 
@@ -200,7 +213,10 @@ def test_one_that_comes_back_at_once_missed_nothing() -> None:
     assert tape.entries == whole.entries
 
 
-@pytest.mark.xfail(strict=True, reason="join() before the first tick keeps an open bar of another day and closes it with the id 0--1, behind its last entry")
+@pytest.mark.xfail(
+    strict=True,
+    reason="join() before the first tick keeps an open bar of another day and closes it with the id 0--1, behind its last entry",
+)
 def test_one_that_joins_a_publisher_without_a_tick_yet_does_not_go_back() -> None:
     tape = Tape()
     publish(begin(tape, "1")[0], ticks_at(OPEN, OPEN + SECOND))

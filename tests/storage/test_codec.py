@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.contract.builders import REF, bar, position
 
 from fortified.domain.errors import DataError
-from fortified.ports import RunnerKey, StreamRef
+from fortified.ports import EntryId, RunnerKey, StreamRef
 from fortified.storage.codec import BAR_FIELDS, bar_values, decode_bar, decode_update, number
 from fortified.storage.keys import Keys
 from fortified.storage.rows import decode_history, decode_position, encode_history, encode_position
@@ -38,8 +38,8 @@ def test_fields_in_another_order_are_read_and_missing_ones_named() -> None:
     assert decode_bar(turned) == (bar(), b"1-2")
     with pytest.raises(DataError, match="lacks prev"):
         decode_bar([part.encode() for pair in pairs[:-1] for part in pair])
-    with pytest.raises(DataError, match="lacks tick"):
-        decode_update(REF, [b"a", b"1"])
+    with pytest.raises(DataError, match="lacks ts"):
+        decode_update(REF, EntryId(1, 5), [b"a", b"1"])
 
 
 def test_a_position_is_a_readable_hash() -> None:

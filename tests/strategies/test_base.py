@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 import msgspec
 import pytest
+from tests.builders import bar
 
 from fortified.domain.errors import ConfigError
 from fortified.domain.market import Bar
 from fortified.domain.signal import OrderSide, Signal, Target
 from fortified.indicators.ema import EMA
 from fortified.strategies.base import Answers, BaseStrategy, StrategyConfig, StrategyPosition, signals_of
-from tests.builders import bar
 
 FLAT, LONG, SHORT = Target.FLAT, Target.LONG, Target.SHORT
 

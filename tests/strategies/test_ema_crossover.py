@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.builders import bar
 
 from fortified.domain.errors import ConfigError
 from fortified.domain.signal import Signal, Target
 from fortified.indicators.moving_average import moving_average
 from fortified.strategies.base import StrategyConfig
 from fortified.strategies.ema_crossover import EMACrossoverStrategy
-from tests.builders import bar
 
 LOG = logging.getLogger("test")
 UP, DOWN = Signal(Target.LONG, "cross_up"), Signal(Target.SHORT, "cross_down")

@@ -31,6 +31,7 @@ class SyntheticDataSource(BaseDataSource):
     """
 
     name: ClassVar[str] = "demo"
+    patient: ClassVar[bool] = True
 
     def __init__(self, clock: Clock, *, seed: int = 1, max_catch_up: int = MAX_CATCH_UP) -> None:
         if max_catch_up < 1:

@@ -152,9 +152,9 @@ class BaseAggregator(ABC):
     def mark(self, flag: BarFlag) -> None:
         """Flag the open bar, or the next one when none is open."""
         if self.open_bar is not None:
-            self.open_bar.flags |= flag
+            self.open_bar.flags |= int(flag)
         else:
-            self._pending_flags |= flag
+            self._pending_flags |= int(flag)
 
     def restore(self, open_bar: OpenBar | None, last_closed: Bar | None) -> None:
         """Go on where a publisher stopped."""

@@ -57,7 +57,7 @@ class TimeBarAggregator(BaseAggregator):
         merged.volume += bar.volume
         merged.notional += bar.vwap * bar.volume
         merged.ticks += bar.ticks - 1
-        merged.flags |= (bar.flags & ~BarFlag.SESSION_END) | BarFlag.FROM_BARS
+        merged.flags |= int((bar.flags & ~BarFlag.SESSION_END) | BarFlag.FROM_BARS)
         return self._close(merged) if bar.ts_close >= merged.ts_end else None
 
     def _floor_after(self, bar: Bar) -> int:

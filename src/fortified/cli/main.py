@@ -51,7 +51,7 @@ def root() -> None:
 def main() -> None:
     """Run the command line; every error that is meant for a person is one readable line, never a traceback."""
     try:
-        app()
+        app(prog_name="fortified")
     except (ConfigError, DataError, StoreUnavailable) as error:
         _end(error, BAD_INPUT)
     except FortifiedError as error:

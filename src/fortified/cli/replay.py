@@ -70,8 +70,13 @@ def replay(
         strict=strict,
     )
     settings = load_settings()
-    configure_logging("WARNING", settings.log_format)
+    configure_logging("WARNING", settings.log_form)
     result = run(_replay(options))
+    if result.out_of_session:
+        errors.print(
+            f"{result.out_of_session} ticks were outside of the sessions of the calendar and left out (--calendar 24/7 keeps them)",
+            highlight=False,
+        )
     if json is not None:
         write_json(json, _as_json(result))
     if trades is not None:

@@ -1,7 +1,10 @@
 """`fortified serve`: the server."""
 
+import asyncio
 import contextlib
+import signal
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -26,8 +29,23 @@ def serve(
 ) -> None:
     """Run the server."""
     settings = load_settings(host=host, port=port, fortified_demo=demo, fortified_data_dir=data_dir)
-    configure_logging(settings.log_level, settings.log_format)
+    configure_logging(settings.log_level, settings.log_form)
     run(_serve(settings))
+
+
+class _Server(uvicorn.Server):
+    """Ends by SIGTERM or SIGINT without raising the signal again, so that the trading system ends in order behind it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
 
 
 async def _serve(settings: Settings) -> None:
@@ -44,7 +62,7 @@ async def _serve(settings: Settings) -> None:
                 timeout_graceful_shutdown=5,
             )
             to_stderr(f"listening on http://{settings.host}:{listener.getsockname()[1]}  (API docs: /api/docs)")
-            await uvicorn.Server(config).serve(sockets=[listener])
+            await _Server(config).serve(sockets=[listener])
 
 
 def _listen(settings: Settings) -> socket.socket:

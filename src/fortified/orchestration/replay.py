@@ -58,7 +58,6 @@ class ReplaySession:
         self._runner = runner
         self._progress = progress
         self._ended = False
-        self._moved = asyncio.Event()
 
     async def run(self, *, flatten: bool, flat_models: Callable[[], None]) -> ReplayResult:
         """Run to the end of the data. ``flat_models`` switches the brokers to fill at the last price, for the closing orders."""
@@ -90,13 +89,11 @@ class ReplaySession:
     async def _consume(self, reader: BusReader) -> None:
         """Step through the streams until the source has ended and nothing is left. A batch is never left half done."""
         while await self._runner.run_once(reader, READ_TIMEOUT_MS) != 0 or not self._ended:
-            self._moved.set()
+            pass
 
     async def _gate(self, publisher: SymbolPublisher, taken: int) -> None:
         self._progress(taken)
-        while publisher.frontier - self._runner.seq > WINDOW:
-            self._moved.clear()
-            await self._moved.wait()
+        await self._runner.wait_within(publisher.frontier(self._runner.key.timeframe), WINDOW)
 
     async def _result(self, late: int, out_of_session: int) -> ReplayResult:
         key = self._runner.key

@@ -107,6 +107,9 @@ class StrategyRunner:
         self._outbox: list[Order] = []  # decided, not yet sent
         self._cancels: list[str] = []
         self._lock = asyncio.Lock()
+        self._moved = asyncio.Event()
+        self._joined = -1
+        self._ended = False
 
     # --- life ---
 
@@ -133,8 +136,22 @@ class StrategyRunner:
 
     async def run(self, reader: BusReader) -> None:
         """Consume ``reader`` until cancelled. While the store is away it waits, and goes on where it stopped."""
-        while True:
-            await self.run_once(reader, READ_TIMEOUT_MS)
+        try:
+            while True:
+                await self.run_once(reader, READ_TIMEOUT_MS)
+        finally:
+            self._ended = True
+            self._moved.set()
+
+    def join(self, seq: int) -> None:
+        """Say behind which tick the streams begin for this runner."""
+        self._joined = seq
+
+    async def wait_within(self, frontier: int, window: int) -> None:
+        """Wait until at most ``window`` ticks up to ``frontier`` are still to be taken in: back-pressure for a source that can wait."""
+        while frontier - self.seq > window and not self._ended:
+            self._moved.clear()
+            await self._moved.wait()
 
     async def run_once(self, reader: BusReader, timeout_ms: int) -> int | None:
         """Take in what the reader has; returns how many entries that were, None when the store is away."""
@@ -149,6 +166,7 @@ class StrategyRunner:
                 for event in events:
                     await self._take(event)
                 await self._commit()
+        self._moved.set()
         return len(events)
 
     async def command(self, command: Command) -> tuple[list[Order], list[Denial]]:
@@ -169,7 +187,7 @@ class StrategyRunner:
     @property
     def seq(self) -> int:
         """The last tick that was taken in; -1 before the first."""
-        return -1 if self.last is None else self.last.seq
+        return self._joined if self.last is None else max(self.last.seq, self._joined)
 
     def open_quantity(self) -> Decimal:
         """Net units of all accounts, signed."""

@@ -23,6 +23,7 @@ class Lane(msgspec.Struct):
     aggregator: BaseAggregator
     last_update: EntryId = ORIGIN
     last_bar: EntryId = ORIGIN
+    bar_seq: int = -1
     done: int = -1
 
     @property
@@ -109,10 +110,9 @@ class SymbolPublisher:
         """The last tick that was taken in."""
         return self._seq
 
-    @property
-    def frontier(self) -> int:
-        """The last tick that made an entry."""
-        return max((max(seq_of(lane.last_update), seq_of(lane.last_bar)) for lane in self._lanes), default=-1)
+    def frontier(self, timeframe: str) -> int:
+        """The last tick that made an update or a bar of ``timeframe``."""
+        return max((max(seq_of(lane.last_update), lane.bar_seq) for lane in self._lanes if lane.ref.timeframe == timeframe), default=-1)
 
     # --- events ---
 
@@ -189,7 +189,7 @@ class SymbolPublisher:
 
     def _publish_bar(self, lane: Lane, bar: Bar, entry: EntryId) -> None:
         self._bus.publish_bar(lane.ref, entry, lane.last, bar)
-        lane.last_bar = entry
+        lane.last_bar, lane.bar_seq = entry, bar.seq
         if self._listeners:
             self._listeners.emit(bar)
 

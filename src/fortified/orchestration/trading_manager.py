@@ -33,6 +33,8 @@ from fortified.orchestration.trade_state_manager import TradeStateManager
 from fortified.ports import ORIGIN, BaseBroker, BaseDataSource, BusReader, Clock, DesiredRun, RunnerKey, Store, StreamRef
 from fortified.strategies.base import BaseStrategy, Logger, StrategyConfig
 
+CATCH_UP_WINDOW = 1024
+"""Ticks a runner may be behind a source that can wait; well below the length of the streams."""
 NO_LIVE = "no live broker is connected in this version; start with live_mode=false"
 
 
@@ -111,9 +113,16 @@ class TradingManager:
 
     async def _pump(self, source: BaseDataSource) -> None:
         try:
-            await self._aggregation.pump(source)
+            await self._aggregation.pump(source, self._wait_for_runners if source.patient else None)
         except FortifiedError as error:
             self._log.warning("a data source ended", source=source.name, reason=str(error))
+
+    async def _wait_for_runners(self, taken: int) -> None:
+        """Let no runner fall so far behind that entries are trimmed before it read them."""
+        for handle in list(self._handles.values()):
+            publisher = self._aggregation.publisher(handle.key.symbol)
+            if publisher is not None and handle.runner is not None and handle.task is not None and not handle.task.done():
+                await handle.runner.wait_within(publisher.frontier(handle.key.timeframe), CATCH_UP_WINDOW)
 
     async def _resume(self) -> None:
         for run in await self.store.config.desired():
@@ -298,6 +307,12 @@ class TradingManager:
             self._halt(handle, str(error))
             return
         handle.task = self._group.create_task(self._guard(handle))
+        try:
+            await self._aggregation.add(instrument, {config.timeframe: str(key)}, source)
+            await self.watch(instrument.symbol)
+        except FortifiedError as error:
+            await self._end(handle)
+            self._halt(handle, str(error))
 
     async def _prepare(self, handle: Handle, source: BaseDataSource) -> None:
         """Warm the runner up and splice it to its streams."""
@@ -306,7 +321,10 @@ class TradingManager:
         timeframe = Timeframe.parse(config.timeframe)
         engine = self._engine(strategy, config, instrument)
         await self._backfill.ensure(instrument, timeframe, engine.config.warmup, source)
-        await self._aggregation.add(instrument, {timeframe.name: str(key)}, source)
+        ref = StreamRef(instrument.symbol, timeframe.name)
+        checkpoint = await self.store.bus.checkpoint(ref)
+        last = ORIGIN if checkpoint is None else max(checkpoint.last_bar, checkpoint.last_update)
+        handle.reader = await self.store.bus.reader(ref, key.group, key.consumer, last)
         runner = StrategyRunner(
             key,
             engine,
@@ -321,15 +339,11 @@ class TradingManager:
             freshness_ns=self._around.freshness_ns,
         )
         handle.runner = runner
-        ref = StreamRef(instrument.symbol, timeframe.name)
-        checkpoint = await self.store.bus.checkpoint(ref)
-        last = ORIGIN if checkpoint is None else max(checkpoint.last_bar, checkpoint.last_update)
-        handle.reader = await self.store.bus.reader(ref, key.group, key.consumer, last)
         if not await runner.recover():
+            runner.join(seq_of(last))
             through = None if checkpoint is None or checkpoint.last_closed is None else checkpoint.last_closed.seq
             for bar in await self._backfill.warmup(ref, engine.config.warmup, through):
                 engine.warm(bar)
-        await self.watch(instrument.symbol)
         handle.state = "running"
         self._log.info(
             "runner started", runner=str(key), warm=engine.is_warm, bars=engine.warm_count, from_entry=str(last), seq=seq_of(last)

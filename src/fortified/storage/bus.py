@@ -11,6 +11,7 @@ from fortified.domain.market import Bar, Tick
 from fortified.ports import ORIGIN, BusReader, Checkpoint, EntryId, StreamRef
 from fortified.storage.codec import (
     BAR_FIELDS,
+    OPTIONAL_FIELDS,
     UPDATE_FIELDS,
     bar_values,
     decode_bar,
@@ -20,13 +21,10 @@ from fortified.storage.keys import BARS_MAXLEN, TICKS_MAXLEN, Keys, Limits
 from fortified.storage.publisher import Publisher
 from fortified.storage.reader import ReaderOptions, open_reader
 from fortified.storage.rows import encode_history
-from fortified.storage.unacked import Unacked
 from fortified.storage.wire import Channel, Command, frame
 
 _TRIM_EVERY = 16  # a trim costs the server as much as an entry
-_LENGTHS = [b"$%d\r\n" % length for length in range(4_096)]
-_FILL = b"$4\r\nfill\r\n"
-_BAR = b"\r\n$3\r\nbar\r\n"
+_LENGTHS = [b"$%d\r\n" % length for length in range(256)]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -37,6 +35,21 @@ def _bulk(value: str | bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(data), data)
 
 
+def _sized(data: bytes) -> bytes:
+    """``data`` with its length, and no end yet."""
+    return b"$%d\r\n%b" % (len(data), data)
+
+
+def _label(name: str) -> bytes:
+    """The end of a value, and the name of the next field."""
+    return b"\r\n" + _bulk(name)
+
+
+_TS = _bulk("ts")
+_SIZE, _OPEN, _HIGH, _LOW, _CLOSE = map(_label, ("size", "open", "high", "low", "close"))
+_VOLUME, _TICKS, _FILL, _REST, _TS_OPEN = *map(_label, ("volume", "ticks", "fill", "rest")), _bulk("ts_open")
+
+
 class _Lane:
     """The constant bytes of one pair of streams."""
 
@@ -44,8 +57,10 @@ class _Lane:
         add, limit = _bulk("XADD"), _bulk("MAXLEN") + _bulk("~")
         ticks, bars = _bulk(keys.ticks_stream(ref)), _bulk(keys.bars_stream(ref))
         parts = 3 + 2 * len(UPDATE_FIELDS)
-        self.update_head = b"*%d\r\n" % parts + add + ticks
-        self.update_trim_head = b"*%d\r\n" % (parts + 3) + add + ticks + limit + _bulk(str(ticks_maxlen))
+        trimmed = ticks + limit + _bulk(str(ticks_maxlen))
+        # by the number of optional fields, without and with a trim
+        self.update_heads = [b"*%d\r\n" % (parts + 2 * extra) + add + ticks for extra in range(len(OPTIONAL_FIELDS) + 1)]
+        self.trim_heads = [b"*%d\r\n" % (parts + 3 + 2 * extra) + add + trimmed for extra in range(len(OPTIONAL_FIELDS) + 1)]
         self.bar_head = b"*%d\r\n" % (6 + 2 * len(BAR_FIELDS)) + add + bars + limit + _bulk(str(bars_maxlen))
         self.history = keys.bars(ref)
         self.updates_published = self.bars_published = 0
@@ -59,14 +74,13 @@ class RedisBus:
         keys: Keys,
         channel: Channel,
         publisher: Publisher,
-        unacked: Unacked,
         *,
         bars_maxlen: int = BARS_MAXLEN,
         ticks_maxlen: int = TICKS_MAXLEN,
         limits: Limits,
         read_count: int = 512,
     ) -> None:
-        self._keys, self._channel, self._publisher, self._unacked = keys, channel, publisher, unacked
+        self._keys, self._channel, self._publisher = keys, channel, publisher
         self._bars_maxlen, self._ticks_maxlen, self._read_count = bars_maxlen, ticks_maxlen, read_count
         self._limits = limits
         self._lanes: dict[StreamRef, _Lane] = {}
@@ -74,6 +88,8 @@ class RedisBus:
         self._tick: Tick | None = None
         self._entry: EntryId | None = None
         self._tick_bytes = b""
+        self._extra = 0
+        self._extra_bytes = b""
         self._previous: EntryId | None = None
         self._previous_bytes = b""
 
@@ -85,12 +101,30 @@ class RedisBus:
         if tick is not self._tick or entry is not self._entry:
             self._share_tick(entry, tick)
         if previous is not self._previous:
-            self._previous, self._previous_bytes = previous, _bulk(str(previous)) + _FILL
-        head = lane.update_head if lane.updates_published % _TRIM_EVERY else lane.update_trim_head
+            self._previous, self._previous_bytes = previous, b"%d-%d," % (previous.ms, previous.n)
+        extra, extra_bytes = self._extra, self._extra_bytes
+        if bar.close != tick.price:
+            extra, extra_bytes = extra + 1, extra_bytes + _bulk("price") + _bulk(_encode(tick.price))
+        heads = lane.update_heads if lane.updates_published % _TRIM_EVERY else lane.trim_heads
         lane.updates_published += 1
-        done, values = _encode(fill), _encode(bar)
+        # One call for all numbers, cut at its commas.
+        opened, high, low, close, volume, fill_text, rest = _encode(
+            (
+                *(bar.open, bar.high, bar.low, bar.close, bar.volume, fill),
+                *(tick.ts_recv, bar.ts_end, bar.notional, bar.ts_first, bar.ts_last, bar.flags),
+            )
+        )[1:-1].split(b",", 6)
+        rest = self._previous_bytes + rest
+        ts_open, ticks = b"%d" % bar.ts_open, b"%d" % bar.ticks
+        lengths = _LENGTHS
         self._extend(
-            (head, self._tick_bytes, self._previous_bytes, _LENGTHS[len(done)], done, _BAR, _LENGTHS[len(values)], values, b"\r\n")
+            (
+                *(heads[extra], self._tick_bytes),
+                *(_TS_OPEN, lengths[len(ts_open)], ts_open, _OPEN, lengths[len(opened)], opened, _HIGH, lengths[len(high)], high),
+                *(_LOW, lengths[len(low)], low, _CLOSE, lengths[len(close)], close, _VOLUME, lengths[len(volume)], volume),
+                *(_TICKS, lengths[len(ticks)], ticks, _FILL, lengths[len(fill_text)], fill_text, _REST, lengths[len(rest)], rest),
+                *(b"\r\n", extra_bytes),
+            )
         )
         self._publisher.added += 1
         if not self._publisher.scheduled:
@@ -122,7 +156,10 @@ class RedisBus:
     def _share_tick(self, entry: EntryId, tick: Tick) -> None:
         """What all timeframes of a tick have in common."""
         self._tick, self._entry = tick, entry
-        self._tick_bytes = b"%b$4\r\ntick\r\n%b$4\r\nprev\r\n" % (_bulk(str(entry)), _bulk(_encode(tick)))
+        self._tick_bytes = _bulk(str(entry)) + _TS + b"%b%b%b" % (_sized(b"%d" % tick.ts_event), _SIZE, _bulk(_encode(tick.size)))
+        known = [(name, value) for name, value in (("bid", tick.bid), ("ask", tick.ask)) if value is not None]
+        self._extra = len(known)
+        self._extra_bytes = b"".join(_bulk(name) + _bulk(_encode(value)) for name, value in known)
 
     # --- where it stopped, and who reads ---
 
@@ -136,7 +173,7 @@ class RedisBus:
         last_update = EntryId.parse(updates[0][0].decode()) if updates else ORIGIN
         last_bar = EntryId.parse(bars[0][0].decode()) if bars else ORIGIN
         return Checkpoint(
-            open_bar=decode_open_bar(updates[0][1]) if last_update > last_bar else None,
+            open_bar=decode_open_bar(last_update, updates[0][1]) if last_update > last_bar else None,
             last_update=last_update,
             last_bar=last_bar,
             last_closed=decode_bar(bars[0][1])[0] if bars else None,
@@ -151,4 +188,4 @@ class RedisBus:
             consumer=consumer,
             count=self._read_count,
         )
-        return await open_reader(self._channel.endpoint, options, start, self._unacked.of(ref, group))
+        return await open_reader(self._channel.endpoint, options, start)

@@ -12,7 +12,6 @@ from fortified.ports import LedgerUnit, StreamRef
 from fortified.storage.keys import Keys, Limits
 from fortified.storage.ledger_queries import LedgerQueries
 from fortified.storage.rows import DenialRow, FillRow, TradeRow, encode, encode_position
-from fortified.storage.unacked import Unacked
 from fortified.storage.wire import Argument, Channel, Command
 
 _MS = 1_000_000
@@ -22,14 +21,13 @@ _TRIM_AT_ONCE = 1_000
 class RedisLedger(LedgerQueries):
     """Implements ``Ledger``."""
 
-    def __init__(self, keys: Keys, writer: Channel, channel: Channel, unacked: Unacked, limits: Limits) -> None:
+    def __init__(self, keys: Keys, writer: Channel, channel: Channel, limits: Limits) -> None:
         super().__init__(keys, channel)
-        self._writer, self._unacked, self._limits = writer, unacked, limits
+        self._writer, self._limits = writer, limits
         self._commits: dict[str, int] = {}
 
     async def commit(self, unit: LedgerUnit) -> None:
         await self._writer.transaction(self._commands(unit))
-        self._unacked.acknowledge(unit)
         strategy = unit.runner.strategy
         commits = self._commits[strategy] = self._commits.get(strategy, 0) + 1
         if commits % self._limits.every == 0:

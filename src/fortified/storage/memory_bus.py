@@ -9,12 +9,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fortified.aggregation.base import OpenBar
+from fortified.aggregation.base import OpenBar, update_of
 from fortified.domain.market import Bar, BarUpdate, Tick
 from fortified.ports import ORIGIN, BusEvent, BusReader, Checkpoint, EntryId, LedgerUnit, StreamRef
-from fortified.storage.codec import update_of
 from fortified.storage.memory_history import MemoryHistory
-from fortified.storage.unacked import Unacked
 
 _SLAB = 100  # Redis trims whole nodes too, not each entry
 
@@ -86,13 +84,12 @@ class MemoryBus:
         self._history = history
         self._bars_maxlen, self._ticks_maxlen, self._read_count = bars_maxlen, ticks_maxlen, read_count
         self._pairs: dict[StreamRef, _Pair] = {}
-        self._unacked = Unacked()
 
     def publish_update(
         self, ref: StreamRef, entry: EntryId, previous: EntryId, tick: Tick, bar: OpenBar, fill: float
     ) -> None:
         pair = self._pair(ref)
-        if pair.updates.append((entry, previous, update_of(ref, tick, bar, fill))):
+        if pair.updates.append((entry, previous, update_of(ref.symbol, ref.timeframe, tick, bar, fill))):
             pair.open_bar = msgspec.structs.replace(bar)
             if pair.waiting:
                 pair.wake()
@@ -127,9 +124,7 @@ class MemoryBus:
             delivered = start
         else:
             delivered = max(known.bars_given, known.updates_given)
-        unacked = self._unacked.of(ref, group)
-        unacked.clear()
-        return MemoryReader(pair, known, delivered, unacked, self._read_count)
+        return MemoryReader(pair, known, delivered, self._read_count)
 
     def acknowledge(self, unit: LedgerUnit) -> None:
         """What a commit acknowledges."""
@@ -138,7 +133,6 @@ class MemoryBus:
         group = pair.groups.get(runner.group) if pair is not None else None
         if group is not None:
             group.pending.difference_update(unit.bars_acked, unit.updates_acked)
-        self._unacked.acknowledge(unit)
 
     def _pair(self, ref: StreamRef) -> _Pair:
         pair = self._pairs.get(ref)
@@ -150,8 +144,8 @@ class MemoryBus:
 class MemoryReader:
     """Implements ``BusReader``."""
 
-    def __init__(self, pair: _Pair, group: _Group, delivered: EntryId | None, unacked: set[EntryId], count: int) -> None:
-        self._pair, self._group, self._unacked, self._count = pair, group, unacked, count
+    def __init__(self, pair: _Pair, group: _Group, delivered: EntryId | None, count: int) -> None:
+        self._pair, self._group, self._count = pair, group, count
         self._delivered = delivered
         self._gap = False
         self._recovered = False
@@ -170,9 +164,6 @@ class MemoryReader:
         finally:
             self._pair.waiting.discard(future)
         return self._take()
-
-    def pending(self) -> int:
-        return len(self._unacked)
 
     async def close(self) -> None:
         return
@@ -216,7 +207,6 @@ class MemoryReader:
         gap = self._gap or (self._delivered is not None and previous != self._delivered)
         self._gap, self._delivered = False, entry
         self._group.pending.add(entry)
-        self._unacked.add(entry)
         return BusEvent(entry, payload, gap)
 
 

@@ -48,8 +48,8 @@ class _Entry(msgspec.Struct):
 class RedisReader:
     """Implements ``BusReader`` over a connection of its own, as reads block it."""
 
-    def __init__(self, endpoint: Endpoint, options: ReaderOptions, delivered: bytes | None, unacked: set[EntryId]) -> None:
-        self._endpoint, self._options, self._unacked = endpoint, options, unacked
+    def __init__(self, endpoint: Endpoint, options: ReaderOptions, delivered: bytes | None) -> None:
+        self._endpoint, self._options = endpoint, options
         self._delivered = delivered  # id of the last event; None when nothing is known of what came before
         self._received = [_BEGINNING, _BEGINNING]  # last ids of bars and updates that reached this process
         self._held: list[_Entry] = []
@@ -74,14 +74,11 @@ class RedisReader:
             self._recovering = True
             raise
 
-    def pending(self) -> int:
-        return len(self._unacked)
-
     async def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
-        if self._reply is not None and self._reply.done():
-            self._reply.exception()
+        if self._reply is not None:
+            self._reply.add_done_callback(_forget)
 
     # --- connection ---
 
@@ -190,27 +187,31 @@ class RedisReader:
         if entry.is_bar:
             payload, previous = decode_bar(fields)
         else:
-            payload, previous = decode_update(self._options.ref, fields)
+            payload, previous = decode_update(self._options.ref, entry.entry, fields)
         gap = self._gap or (self._delivered is not None and previous != self._delivered)
         self._gap = False
         self._delivered = entry.id
-        self._unacked.add(entry.entry)
         return BusEvent(entry.entry, payload, gap)
+
+
+def _forget(reply: asyncio.Future[list[Any]]) -> None:
+    """Nobody waits for this reply any more, so nobody needs to hear how it ended."""
+    if not reply.cancelled():
+        reply.exception()
 
 
 def _by_id(entry: _Entry) -> EntryId:
     return entry.entry
 
 
-async def open_reader(endpoint: Endpoint, options: ReaderOptions, start: EntryId | None, unacked: set[EntryId]) -> RedisReader:
+async def open_reader(endpoint: Endpoint, options: ReaderOptions, start: EntryId | None) -> RedisReader:
     """Join the group, which begins behind ``start`` when it is new."""
     connection = await connect(endpoint)
     try:
         delivered = await _join(connection, endpoint, options, start)
     finally:
         connection.close()
-    unacked.clear()
-    return RedisReader(endpoint, options, delivered, unacked)
+    return RedisReader(endpoint, options, delivered)
 
 
 async def _join(connection: Connection, endpoint: Endpoint, options: ReaderOptions, start: EntryId | None) -> bytes | None:

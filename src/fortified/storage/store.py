@@ -17,7 +17,6 @@ from fortified.storage.keys import BARS_MAXLEN, TICKS_MAXLEN, Keys, Limits
 from fortified.storage.lease import RedisLease
 from fortified.storage.ledger import RedisLedger
 from fortified.storage.publisher import Publisher
-from fortified.storage.unacked import Unacked
 from fortified.storage.users import RedisUsers
 from fortified.storage.wire import Channel
 
@@ -42,19 +41,17 @@ class RedisStore:
         self._keys = keys
         self._channel, self._writer = Channel(endpoint), Channel(endpoint)
         self._publisher = Publisher(endpoint)
-        unacked = Unacked()
         self.bus = RedisBus(
             keys,
             self._channel,
             self._publisher,
-            unacked,
             bars_maxlen=bars_maxlen,
             ticks_maxlen=ticks_maxlen,
             limits=limits,
             read_count=read_count,
         )
         self.history = RedisHistory(keys, self._channel, limits)
-        self.ledger = RedisLedger(keys, self._writer, self._channel, unacked, limits)
+        self.ledger = RedisLedger(keys, self._writer, self._channel, limits)
         self.config = RedisConfig(keys, self._channel)
         self.users = RedisUsers(keys, self._channel)
         self.lease = RedisLease(keys, self._channel, ttl_s=lease_ttl_s)
