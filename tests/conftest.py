@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from fortified.storage.embedded import EmbeddedRedis
+
+# The same examples in every run, and no clock in the verdict.
+settings.register_profile("fortified", derandomize=True, deadline=None, database=None)
+settings.load_profile("fortified")
 
 
 @pytest.fixture

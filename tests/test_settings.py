@@ -85,7 +85,6 @@ def test_the_owner_s_redis() -> None:
     assert load_settings(redis_host="db", redis_password="pw").external_redis_url == "redis://:pw@db:6379/0"
 
 
-@pytest.mark.xfail(strict=True, reason="the password is put into the URL as it is")
 def test_a_password_of_any_characters_reaches_redis_whole() -> None:
     url = load_settings(redis_host="db", redis_password="p@ss/w:rd#").external_redis_url
     assert url is not None

@@ -64,10 +64,7 @@ async def ensure_admin(users: UserStore, settings: Settings, announce: Announce)
     email = required_email(settings.fortified_admin_email)
     await users.put_user(User(email, hashed, "admin", 0, SystemClock().now_ns()))
     if given is None:
-        announce(
-            f"first administrator: {email}  password: {password}"
-            "  (shown this once; change it: ./fortified user password)"
-        )
+        announce(f"first administrator: {email}  password: {password}  (shown this once; change it: ./fortified user password)")
     else:
         announce(f"first administrator: {email}, password from FORTIFIED_ADMIN_PASSWORD")
 

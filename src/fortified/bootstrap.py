@@ -24,6 +24,7 @@ from fortified.clock import SystemClock
 from fortified.demo import seed_demo
 from fortified.domain.errors import ConfigError
 from fortified.domain.instrument import Instrument, get_instrument
+from fortified.domain.timeframe import Timeframe
 from fortified.engine.fees import FeeModel
 from fortified.engine.fills import FillModel
 from fortified.engine.risk import RiskLimits
@@ -57,7 +58,7 @@ class ServerSurroundings:
         self.freshness_ns = int(settings.stale_after_seconds * 1e9)
         self.limits = RiskLimits()
         self.documented = DOCUMENTED
-        self.chart_timeframes = settings.chart_timeframes
+        self.chart_timeframes = _timeframes("CHART_TIMEFRAMES", settings.chart_timeframes)
         self._fills = FillModel(settings.paper_fill, settings.paper_slippage_ticks, settings.paper_latency_ms * 1_000_000)
         self._fees = {"schwab": FeeModel.parse(settings.schwab_fee), "tastytrade": FeeModel.parse(settings.tastytrade_fee)}
         self._demo = SyntheticDataSource(clock, seed=settings.fortified_demo_seed) if self.demo else None
@@ -81,6 +82,13 @@ class ServerSurroundings:
 
     def strategy_log(self, name: str) -> Logger:
         return logging.getLogger(f"strategy.{name}")
+
+
+def _timeframes(key: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return tuple(Timeframe.parse(name).name for name in names)
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error}") from None
 
 
 def _log_request(request: WouldSend) -> None:
@@ -140,10 +148,10 @@ async def server(settings: Settings, announce: Callable[[str], None]) -> AsyncIt
         backup = TradeBackup(settings.data_dir / "paper_trades") if settings.paper_trades_backup else None
         if backup is not None:
             manager.listeners.add(backup.on_event)
+        if settings.fortified_demo and not settings.has_broker:
+            await seed_demo(manager)
+            announce("demo market: prices are synthetic. Configure a broker, or start with --no-demo.")
         async with manager.running():
-            if settings.fortified_demo and not settings.has_broker:
-                await seed_demo(manager)
-                announce("demo market: prices are synthetic. Configure a broker, or start with --no-demo.")
             yield manager
 
 

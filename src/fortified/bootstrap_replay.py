@@ -138,11 +138,7 @@ async def run_replay(settings: Settings, options: ReplayOptions, progress: Progr
         broker = PaperBroker(_venue(instrument), instrument, fills=options.fills, fees=fee)
         aggregation = AggregationManager(store.bus, store.lease, Listeners())
         session = ReplaySession(store, aggregation, source, _runner(store, engine, broker, timeframe), _counter(progress, source))
-
-        def fill_at_last() -> None:
-            broker.fills = msgspec.structs.replace(options.fills, market="last")
-
-        result = await session.run(flatten=options.flatten, flat_models=fill_at_last)
+        result = await session.run(flatten=options.flatten, close_out=broker.close_out)
         await aggregation.close()
         await store.lease.release("run")
         await store.erase()

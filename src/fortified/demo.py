@@ -8,6 +8,7 @@ from decimal import Decimal
 from fortified.domain.account import Mode
 from fortified.domain.ticker import TickerConfig
 from fortified.orchestration.trading_manager import TradingManager
+from fortified.ports import DesiredRun
 
 STRATEGY = "ema"
 TICKERS = (
@@ -17,9 +18,7 @@ TICKERS = (
 
 
 async def seed_demo(manager: TradingManager) -> None:
-    """Configure and start the demo's tickers, unless there are any already."""
-    if await manager.store.config.tickers():
-        return
-    for ticker in TICKERS:
-        await manager.put_ticker(ticker)
-    await manager.start(STRATEGY, Mode.PAPER, actor="demo")
+    """Configure the demo's tickers and wish them to run, unless there are any tickers already."""
+    config = manager.store.config
+    if not await config.tickers():
+        await config.seed([manager.canonical(ticker) for ticker in TICKERS], DesiredRun(STRATEGY, Mode.PAPER.value, "demo"))

@@ -254,7 +254,7 @@ class LedgerUnit(msgspec.Struct):
 
 
 class RunnerRecord(msgspec.Struct, frozen=True):
-    """What a restarted runner finds: its snapshot, the orders that were not terminal, its positions."""
+    """What a restarted runner finds: its snapshot, its orders that were not terminal, the positions of its strategy and mode."""
 
     state: bytes | None
     orders: Sequence[Order]
@@ -328,6 +328,10 @@ class ConfigStore(Protocol):
     async def put_ticker(self, config: TickerConfig) -> None: ...
 
     async def delete_ticker(self, strategy: str, symbol: str) -> bool: ...
+
+    async def seed(self, configs: Sequence[TickerConfig], run: DesiredRun) -> None:
+        """Configurations and what should run of them, all at once or not at all."""
+        ...
 
     async def desired(self) -> Sequence[DesiredRun]: ...
 

@@ -29,6 +29,7 @@ class Registry:
 
     def __init__(self, strategies: tuple[type[BaseStrategy], ...] = BUILT_IN) -> None:
         self._strategies: dict[str, type[BaseStrategy]] = {}
+        self._files: dict[Path, type[BaseStrategy]] = {}
         for strategy in strategies:
             self.register(strategy)
 
@@ -65,9 +66,12 @@ class Registry:
             ConfigError: the file cannot be used; NotFound: no such name.
         """
         if name_or_path.endswith(".py") or "/" in name_or_path:
-            strategy = load_file(Path(name_or_path))
-            self.register(strategy)
-            return strategy
+            path = Path(name_or_path).absolute()
+            if path not in self._files:
+                strategy = load_file(path)
+                self.register(strategy)
+                self._files[path] = strategy
+            return self._files[path]
         return self.get(name_or_path)
 
 
@@ -89,7 +93,7 @@ def load_file(path: Path) -> type[BaseStrategy]:
         spec.loader.exec_module(module)
     except SyntaxError as error:
         raise ConfigError(f"strategy file {path}, line {error.lineno}: {error.msg}") from None
-    except Exception as error:  # the file is the user's: whatever it raises is a fault of that file alone
+    except (Exception, SystemExit) as error:  # the file is the user's: whatever it raises is a fault of that file alone
         raise ConfigError(f"strategy file {path}, line {_line(error, path)}: {type(error).__name__}: {error}") from None
     found = [
         value
@@ -103,6 +107,6 @@ def load_file(path: Path) -> type[BaseStrategy]:
     return found[0]
 
 
-def _line(error: Exception, path: Path) -> int | str:
+def _line(error: BaseException, path: Path) -> int | str:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
     return lines[-1] if lines and lines[-1] is not None else "?"

@@ -6,6 +6,7 @@ type that never prints them.
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -20,7 +21,7 @@ class Settings(BaseSettings):
 
     # Server
     host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=1, le=65535)
+    port: int = Field(default=8000, ge=0, le=65535)
     environment: str = "development"
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
@@ -92,7 +93,7 @@ class Settings(BaseSettings):
             return self.redis_url.get_secret_value()
         if self.redis_host is None:
             return None
-        secret = f":{self.redis_password.get_secret_value()}@" if self.redis_password is not None else ""
+        secret = f":{quote(self.redis_password.get_secret_value(), safe='')}@" if self.redis_password is not None else ""
         return f"redis://{secret}{self.redis_host}:{self.redis_port}/{self.redis_db}"
 
     @property

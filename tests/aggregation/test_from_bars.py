@@ -37,9 +37,6 @@ def test_a_repeated_or_older_bar_is_dropped_and_counted() -> None:
     assert same.late == 2
 
 
-@pytest.mark.xfail(
-    strict=True, reason="passthrough never says SESSION_END, so an order is sent into a closed market where merged bars would not"
-)
 def test_the_last_bar_of_a_session_says_so() -> None:
     last = bar((CLOSE - OPEN) // MINUTE - 1)
     assert last.ts_close == CLOSE

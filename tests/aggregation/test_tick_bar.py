@@ -62,7 +62,6 @@ def test_a_tick_of_the_session_before_is_late() -> None:
     assert aggregator.open_bar.ticks == 1
 
 
-@pytest.mark.xfail(strict=True, reason="restore() takes the floor from the last closed bar, not from the session of the open one")
 @pytest.mark.parametrize("before", [0, 3])
 def test_it_is_late_after_a_restart_too(before: int) -> None:
     """With and without a bar that filled exactly at the end of the session before."""

@@ -62,7 +62,6 @@ def test_a_day_is_the_trading_day_from_its_open_to_its_close() -> None:
     assert (bar.ts_open, bar.ts_close, bar.ticks, bar.flags) == (OPEN, CLOSE, 2, BarFlag.SESSION_END)
 
 
-@pytest.mark.xfail(strict=True, reason="TimeBarAggregator compares with the session of the first tick, not with the last of the day")
 def test_a_day_of_two_sessions_ends_with_the_second() -> None:
     """Grains pause from 07:45 to 08:30 in Chicago; the market is closed after 13:20."""
     night, noon = ns("2025-03-04 02:00"), ns("2025-03-04 18:00")
@@ -71,7 +70,6 @@ def test_a_day_of_two_sessions_ends_with_the_second() -> None:
     assert bar.flags & BarFlag.SESSION_END
 
 
-@pytest.mark.xfail(strict=True, reason="a tick inside the pause is taken in when the day's bar is open, and dropped when it is not")
 def test_a_print_in_the_pause_between_two_sessions_is_counted_not_taken() -> None:
     day = bars_of("1d", "CME_GRAINS")
     feed(day, ticks_at(ns("2025-03-04 02:00"), ns("2025-03-04 14:00")))

@@ -144,7 +144,6 @@ def test_options_of_replay(run: Command, tmp_path: Path, options: tuple[str, ...
         pytest.param(
             "x = 1\ny = x / 0\n",
             ("s.py, line 2", "ZeroDivisionError"),
-            marks=pytest.mark.xfail(reason="a relative path is compared with an absolute one", strict=True),
         ),
         (STRATEGY + STRATEGY.replace("One", "Two"), ("holds 2 strategies", "exactly one")),
         ("x = 1\n", ("holds 0 strategies", "exactly one")),
@@ -157,7 +156,6 @@ def test_a_strategy_file_that_cannot_be(run: Command, tmp_path: Path, content: s
     assert all(word in said for word in words), said
 
 
-@pytest.mark.xfail(reason="the exception leaves the task group as a group that nobody turns into words", strict=True)
 def test_a_strategy_that_raises_fails_with_its_own_line(run: Command, tmp_path: Path) -> None:
     (tmp_path / "s.py").write_text(STRATEGY.replace("return None", "return bar.close / 0"))
     ended = run(*replay(wave(tmp_path / "t.csv"), "--strategy", "s.py"))

@@ -44,8 +44,8 @@ def test_ticks_outside_of_the_sessions_are_told_of(run: Command, tmp_path: Path)
 def test_replay_gives_the_documented_keys(run: Command, tmp_path: Path) -> None:
     path = wave(tmp_path / "t.csv", 1200)
     words = ("--symbol", "/ES", "--timeframe", "5t", "--strategy", "ema", "--param", "period_1=2", "--param", "period_2=5")
-    words += ("--fee", "2.00/contract", "--calendar", "24/7", "--flatten-at-end", "--trades", "trades.csv", "--json", "-")
-    ended = run("replay", path, *words)
+    more = ("--fee", "2.00/contract", "--calendar", "24/7", "--flatten-at-end", "--trades", "trades.csv", "--json", "-")
+    ended = run("replay", path, *words, *more)
     assert ended.code == 0, ended
     result = json.loads(ended.out)
     assert result.keys() >= {"bars", "orders", "fills", "trades", "stats", "digest"}
@@ -60,7 +60,7 @@ def test_replay_gives_the_documented_keys(run: Command, tmp_path: Path) -> None:
     assert stats["gross_pnl"] == signed * 50
     assert stats["net_pnl"] == stats["gross_pnl"] - stats["fees"]
     assert len((tmp_path / "trades.csv").read_text().splitlines()) == 1 + len(result["trades"])
-    again = run("replay", path, *words)
+    again = run("replay", path, *words, *more)
     assert json.loads(again.out) == result
 
 

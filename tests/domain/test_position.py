@@ -1,5 +1,8 @@
 """The ledger's arithmetic: nothing is lost between fills, positions and round trips."""
 
+# mypy: disable-error-code="comparison-overlap"
+# A Decimal equals an int, which mypy does not know.
+
 from decimal import Decimal
 
 import msgspec
@@ -99,12 +102,12 @@ def test_cash_and_position_are_trades_and_what_is_open(moves: list[tuple[int, De
     position, cash, fees, trades = FLAT, Decimal(0), Decimal(0), list[Trade]()
     for number, (quantity, price, fee, buys) in enumerate(moves):
         side = BUY if buys else SELL
-        if position.quantity * side.sign < 0:
-            quantity = min(quantity, int(abs(position.quantity)))
-        one = fill(side, quantity, fee=fee, fill_id=str(number))
+        closing = position.quantity * side.sign < 0
+        units = min(quantity, int(abs(position.quantity))) if closing else quantity
+        one = fill(side, units, fee=fee, fill_id=str(number))
         one = msgspec.structs.replace(one, price=price)
         position, trade = apply_fill(position, one, context(number))
-        cash -= price * quantity * side.sign * NQ.multiplier
+        cash -= price * units * side.sign * NQ.multiplier
         fees += fee
         trades += [trade] if trade is not None else []
     equity = cash + mark * position.quantity * NQ.multiplier
@@ -117,7 +120,6 @@ def test_cash_and_position_are_trades_and_what_is_open(moves: list[tuple[int, De
     assert (position.trip is None) == (position.quantity == 0)
 
 
-@pytest.mark.xfail(strict=True, reason="a released cost is rounded at 28 digits, and what is left of the cost once more")
 def test_a_part_of_a_thirteenth_is_closed_without_losing_the_last_digit() -> None:
     position, _ = book(fill(SELL, 7, 19_964), fill(SELL, 6, "19962.5"), fill(BUY, 5, "19837.5"))
     cash = (7 * Decimal(19_964) + 6 * Decimal("19962.5") - 5 * Decimal("19837.5")) * 20

@@ -52,7 +52,8 @@ class Desk:
         self.accounts = accounts or (PAPER,)
         self.strategy = strategy
         legs = tuple(Leg(account, "/NQ", Decimal(2)) for account in self.accounts)
-        self.config = EngineConfig(**({"strategy": "s", "timeframe": "1", "instrument": NQ, "legs": legs, "warmup": 0} | config))
+        values: dict[str, Any] = {"strategy": "s", "timeframe": "1", "instrument": NQ, "legs": legs, "warmup": 0}
+        self.config = EngineConfig(**(values | config))
         self.engine = self.fresh()
         self.quantity = dict.fromkeys(self.accounts, Decimal(0))
         self.working: dict[AccountId, dict[str, Order]] = {account: {} for account in self.accounts}

@@ -21,7 +21,7 @@ EXIT = order(OrderSide.SELL, purpose=Purpose.EXIT)
 
 def code(one: Order, limits: RiskLimits | None = None, **context: Any) -> DenialCode | None:
     denial = check(one, RiskContext(**(GOOD | context)), limits or RiskLimits(), NQ)
-    return denial and denial.code
+    return None if denial is None else denial.code
 
 
 def leg(**fields: Any) -> LegState:
@@ -65,8 +65,8 @@ def test_live_needs_the_owner_s_permission() -> None:
         (RiskLimits(max_open_orders=1), {"leg": leg(working=(order(),))}, C.MAX_OPEN_ORDERS),
         (RiskLimits(max_orders_per_minute=2), {"recent": (OPEN - MINUTE_NS + 1, OPEN)}, C.MAX_ORDERS_PER_MINUTE),
         (RiskLimits(max_orders_per_minute=2), {"recent": (OPEN - MINUTE_NS, OPEN)}, None),
-        (RiskLimits(daily_loss=Decimal(100)), {"leg": leg(day_pnl=Decimal(-100))}, C.DAILY_LOSS),
-        (RiskLimits(daily_loss=Decimal(100)), {"leg": leg(day_pnl=Decimal(-99))}, None),
+        (RiskLimits(daily_loss=Decimal(100)), {"day_pnl": Decimal(-100)}, C.DAILY_LOSS),
+        (RiskLimits(daily_loss=Decimal(100)), {"day_pnl": Decimal(-99)}, None),
     ],
 )
 def test_the_limits_bind_entries_and_never_exits(limits: RiskLimits, context: dict[str, Any], denied: DenialCode | None) -> None:
@@ -76,7 +76,7 @@ def test_the_limits_bind_entries_and_never_exits(limits: RiskLimits, context: di
 
 def test_no_limit_binds_when_all_are_off() -> None:
     off = RiskLimits(None, None, None, None, None, None)
-    assert code(order(quantity=10**9), off, leg=leg(day_pnl=Decimal(-(10**9)))) is None
+    assert code(order(quantity=10**9), off, day_pnl=Decimal(-(10**9))) is None
 
 
 @pytest.mark.parametrize(

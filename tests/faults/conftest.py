@@ -2,7 +2,6 @@
 
 import os
 import random
-from collections.abc import Iterator
 
 import pytest
 
@@ -18,8 +17,8 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
 
 
 @pytest.fixture
-def rounds() -> Iterator[int]:
-    yield ROUNDS
+def rounds() -> int:
+    return ROUNDS
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,7 +1,7 @@
 """What must be in Redis after any accident: the bars that the ticks make, each once, and a ledger that adds up.
 
-Owns the recomputation: from the synthetic market itself, without streams, checkpoints or a runner. Each check returns sentences about what is
-wrong; none is good.
+Owns the recomputation: from the synthetic market itself, without streams, checkpoints or a runner. Each check returns
+sentences about what is wrong; none is good.
 """
 
 import json
@@ -47,7 +47,8 @@ def _wrong_timeframe(client: Any, ref: StreamRef) -> Iterable[str]:
     history.sort(key=lambda bar: (bar.ts_open, bar.seq))
     bars = [(EntryId.parse(i.decode()), *decode_bar(_flat(f))) for i, f in client.xrange(f"bars_stream:{ref.symbol}:{ref.timeframe}")]
     updates = [
-        (entry := EntryId.parse(i.decode()), *decode_update(ref, entry, _flat(f))) for i, f in client.xrange(f"ticks_stream:{ref.symbol}:{ref.timeframe}")
+        (entry := EntryId.parse(i.decode()), *decode_update(ref, entry, _flat(f)))
+        for i, f in client.xrange(f"ticks_stream:{ref.symbol}:{ref.timeframe}")
     ]
     if history:
         first = history[0].seq - history[0].ticks + 1

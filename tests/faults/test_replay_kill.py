@@ -6,7 +6,6 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +76,8 @@ class Replay:
 
 
 @pytest.fixture(params=CASES, ids=["-".join(case) for case in CASES])
-def replay(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Replay]:
-    yield Replay(tmp_path, *request.param)
+def replay(request: pytest.FixtureRequest, tmp_path: Path) -> Replay:
+    return Replay(tmp_path, *request.param)
 
 
 def test_a_killed_replay_ends_as_an_undisturbed_one(replay: Replay, chance: random.Random, rounds: int) -> None:

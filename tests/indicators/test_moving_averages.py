@@ -67,7 +67,6 @@ def test_a_restored_one_goes_on_bit_for_bit(past: list[float], future: list[floa
     assert [fresh.update(value) for value in future] == [living.update(value) for value in future]
 
 
-@pytest.mark.xfail(strict=True, reason="restore() keeps the list of the snapshot and writes into it")
 @pytest.mark.parametrize("kind", ["SMA", "WMA"])
 def test_a_snapshot_can_be_restored_twice(kind: AverageType) -> None:
     living = moving_average(kind, 3)

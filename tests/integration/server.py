@@ -45,9 +45,9 @@ def until[T](look: Callable[[], T], what: str, seconds: float = 15.0) -> T:
 class Server:
     """`python -m fortified serve` on a data directory. ``directory`` is where it runs and where its words are kept."""
 
-    def __init__(self, directory: Path, *options: str, port: int = 0, **own: str) -> None:
+    def __init__(self, directory: Path, *options: str, **own: str) -> None:
         self.data_dir = directory / "data"
-        self.port = port or free_port()
+        self.port = free_port()
         self._directory = directory
         self._arguments = [sys.executable, "-m", "fortified", "serve", "--port", str(self.port), *options]
         self._environment = environment(self.data_dir, FORTIFIED_ADMIN_PASSWORD=PASSWORD, **own)
@@ -118,7 +118,8 @@ class Server:
 
     def redis_pid(self) -> int:
         with self.redis() as client:
-            return int(client.info("server")["process_id"])  # type: ignore[index]  # redis-py types replies as maybe awaitable
+            facts: Any = client.info("server")
+            return int(facts["process_id"])
 
 
 @contextmanager

@@ -67,7 +67,6 @@ def test_bars_orders_and_a_paper_trade_within_seconds(tmp_path: Path) -> None:
         assert get(client, "/api/paper-trades/stats?strategy=ema")["trades"] >= 1
 
 
-@pytest.mark.xfail(reason="the past is published faster than runners read, and is trimmed before their eyes", strict=False)
 def test_runners_lose_nothing_of_the_past_that_warms_them_up(tmp_path: Path) -> None:
     with running(tmp_path) as server, server.client() as client:
         until(lambda: is_current(client), "the runners have caught up with the market", 40)
@@ -270,7 +269,6 @@ def test_no_demo_refuses_to_start_with_reasons(tmp_path: Path) -> None:
         assert get(client, "/api/charts") == []
 
 
-@pytest.mark.xfail(reason="uvicorn raises the signal again when it has ended, before the trading system could", strict=True)
 @pytest.mark.parametrize("watched", [False, True], ids=["alone", "with an open socket"])
 def test_sigterm_ends_it_in_order(tmp_path: Path, watched: bool) -> None:
     with running(tmp_path) as server, server.client() as client, ExitStack() as stack:

@@ -12,6 +12,7 @@ from fortified.adapters.paper import PaperBroker
 from fortified.domain.calendar import get_calendar
 from fortified.domain.instrument import Instrument
 from fortified.domain.market import EndOfData, SourceEvent, Tick
+from fortified.domain.order import OrderEvent
 from fortified.domain.timeframe import Timeframe
 from fortified.engine.engine import Engine, EngineConfig
 from fortified.engine.fees import FeeModel
@@ -133,16 +134,16 @@ class Run:
         aggregation = AggregationManager(self.store.bus, self.store.lease, self.listeners)
         session = ReplaySession(cast("Store", self.store), aggregation, self.source, self.runner, lambda taken: None)
 
-        def flat_models() -> None:
-            for broker in self.brokers:
-                broker.fills = msgspec.structs.replace(broker.fills, market="last")
+        def close_out() -> list[OrderEvent]:
+            return [event for broker in self.brokers for event in broker.close_out()]
 
-        return await session.run(flatten=flatten, flat_models=flat_models)
+        return await session.run(flatten=flatten, close_out=close_out)
 
 
 class Silent:
     """A log nobody reads."""
 
+    def debug(self, event: str, **values: object) -> None: ...
     def info(self, event: str, **values: object) -> None: ...
     def warning(self, event: str, **values: object) -> None: ...
 

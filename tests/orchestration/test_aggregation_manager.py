@@ -85,9 +85,6 @@ async def test_what_a_source_cannot_give_is_refused_before_the_lease() -> None:
     assert (scene.leases.held, scene.manager.refs) == ([], [])
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a failed subscription leaves the feed and the lease behind: the next call doubles the timeframe, unsubscribed"
-)
 async def test_after_a_failed_subscription_the_next_one_begins_anew() -> None:
     scene, source = Scene(), ListSource(TICKS)
     source.failures.append(VenueUnavailable("down"))
@@ -99,7 +96,6 @@ async def test_after_a_failed_subscription_the_next_one_begins_anew() -> None:
     assert scene.manager.refs == [StreamRef("/NQ", "4t")]
 
 
-@pytest.mark.xfail(strict=True, reason="the timeframes before the refused one are joined without a user, and joined again by the next call")
 async def test_a_call_is_done_whole_or_not_at_all() -> None:
     scene, source = Scene(), ListSource([bar(0)], bars="1")
     await scene.manager.add(NQ, {"1": "a"}, source)

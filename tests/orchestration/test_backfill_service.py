@@ -45,9 +45,6 @@ async def test_bars_that_will_arrive_by_the_stream_are_left_out() -> None:
     assert await BackfillService(store.history).warmup(REF, 0, 99) == ()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="before the first bar of the stream there is no number to splice at, and what was just fetched is left unused"
-)
 async def test_the_first_start_is_warmed_up_by_what_the_source_has() -> None:
     store, source = MemoryStore(), Past()
     service = BackfillService(store.history)

@@ -65,19 +65,12 @@ def test_events_of_orders_that_are_not_ours_are_passed_over() -> None:
     assert tracker.apply(OrderEvent("foreign", S.FILLED, OPEN), unit) is None
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="an ended order is forgotten at once, so the fill the table allows is dropped without a word, and the position is wrong",
-)
 def test_a_fill_that_crossed_the_cancel_is_booked() -> None:
     tracker, unit = tracked(event(S.SUBMITTED), event(S.ACCEPTED), event(S.CANCELED))
     assert tracker.apply(event(S.FILLED, fill=fill()), unit) is not None
     assert unit.fills == [fill()]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the ids of fills are not restored, so a fill that is reported again after a restart is booked twice"
-)
 def test_a_fill_reported_again_after_a_restart_is_the_same_fill() -> None:
     partial = event(S.PARTIALLY_FILLED, fill=fill(quantity=1))
     _, unit = tracked(event(S.SUBMITTED), event(S.ACCEPTED), partial)

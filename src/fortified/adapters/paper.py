@@ -39,7 +39,7 @@ class PaperBroker(BaseBroker):
     ) -> None:
         self.venue = venue
         self._instrument = instrument
-        self.fills = fills or FillModel()
+        self._fills = fills or FillModel()
         self._fees = fees
         self._log = log
         self._account = account_id(Mode.PAPER, venue)
@@ -59,7 +59,7 @@ class PaperBroker(BaseBroker):
         if refused is not None:
             return [*events, OrderEvent(order.order_id, OrderStatus.REJECTED, at, refused)]
         events.append(OrderEvent(order.order_id, OrderStatus.ACCEPTED, at, venue_order_id=f"paper-{order.order_id[:12]}"))
-        price = self.fills.immediate(order, self._instrument)
+        price = self._fills.immediate(order, self._instrument)
         if price is not None:
             return [*events, self._filled(order, price, at, order.seq)]
         self._working[order.order_id] = order
@@ -86,12 +86,23 @@ class PaperBroker(BaseBroker):
         self._last = event
         return [happened for order in list(self._working.values()) for happened in self._match(order, market)]
 
+    def close_out(self) -> Sequence[OrderEvent]:
+        """The data has ended: market orders fill at the price of their decision from now on, those that rest at once."""
+        self._fills = msgspec.structs.replace(self._fills, market="last")
+        events: list[OrderEvent] = []
+        for order in list(self._working.values()):
+            price = self._fills.immediate(order, self._instrument)
+            if price is not None:
+                del self._working[order.order_id]
+                events.append(self._filled(order, price, order.ts_created, order.seq))
+        return events
+
     def _match(self, order: Order, market: Market) -> Sequence[OrderEvent]:
-        price = self.fills.price(order, market, self._instrument)
+        price = self._fills.price(order, market, self._instrument)
         if price is not None:
             del self._working[order.order_id]
             return (self._filled(order, price, market.ts_event, market.seq),)
-        if order.type is OrderType.STOP_LIMIT and not order.triggered and self.fills.triggers(order, market):
+        if order.type is OrderType.STOP_LIMIT and not order.triggered and self._fills.triggers(order, market):
             self._working[order.order_id] = msgspec.structs.replace(order, triggered=True)
             return (OrderEvent(order.order_id, OrderStatus.ACCEPTED, market.ts_event, "stop reached", triggered=True),)
         return NO_EVENTS

@@ -161,8 +161,14 @@ class BaseAggregator(ABC):
         self.open_bar = open_bar
         if last_closed is not None:
             self._floor_ns = self._floor_after(last_closed)
+        if open_bar is not None:
+            self._floor_ns = max(self._floor_ns, self._floor_of(open_bar))
 
     # --- for subclasses ---
+
+    @abstractmethod
+    def _floor_of(self, bar: OpenBar) -> int:
+        """Ticks before this stamp are too late for the open bar."""
 
     @abstractmethod
     def _floor_after(self, bar: Bar) -> int:
@@ -192,6 +198,10 @@ class BaseAggregator(ABC):
     @abstractmethod
     def _close(self, bar: OpenBar, *, complete: bool = True) -> Bar:
         """End the open bar."""
+
+    def _ends_session(self, ts_close: int) -> bool:
+        session = self._calendar.session_at(ts_close - 1)
+        return session is not None and session.close_ns == ts_close
 
     def _bar(self, bar: OpenBar, ts_close: int, *, complete: bool, flags: int) -> Bar:
         self.open_bar = None

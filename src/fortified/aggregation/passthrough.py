@@ -28,10 +28,14 @@ class BarPassthroughAggregator(BaseAggregator):
             self.late += 1
             return ()
         self._floor_ns = self._floor_after(bar)
-        return (msgspec.structs.replace(bar, flags=bar.flags | BarFlag.FROM_BARS),)
+        ends = BarFlag.SESSION_END if self._ends_session(bar.ts_close) else 0
+        return (msgspec.structs.replace(bar, flags=bar.flags | BarFlag.FROM_BARS | ends),)
 
     def _floor_after(self, bar: Bar) -> int:
         return bar.ts_open + 1
+
+    def _floor_of(self, bar: OpenBar) -> int:
+        return bar.ts_open
 
     def _close(self, bar: OpenBar, *, complete: bool = True) -> Bar:
         raise DataError(f"{self.symbol}: a passthrough of {self.name} bars never holds an open bar")

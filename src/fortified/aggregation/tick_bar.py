@@ -36,6 +36,10 @@ class TickBarAggregator(BaseAggregator):
             return bar.ts_close
         return session.close_ns if bar.flags & BarFlag.SESSION_END else session.open_ns
 
+    def _floor_of(self, bar: OpenBar) -> int:
+        session = self._calendar.session_at(bar.ts_open)
+        return bar.ts_open if session is None else session.open_ns
+
     def _close(self, bar: OpenBar, *, complete: bool = True) -> Bar:
         full = bar.ticks >= self.timeframe.length
         flags = bar.flags | (BarFlag.SESSION_END if complete and not full else 0)

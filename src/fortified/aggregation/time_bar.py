@@ -15,11 +15,12 @@ class TimeBarAggregator(BaseAggregator):
     """Time bars from ticks, or from smaller ready-made bars. The last bar of a session may be short."""
 
     def add(self, tick: Tick) -> bool:
-        bar = self.open_bar
-        if bar is None:
+        bar, session = self.open_bar, self._session
+        if bar is None or session is None or not session.open_ns <= tick.ts_event < session.close_ns:
             session = self._session_of(tick)
             if session is None:
                 return False
+        if bar is None:
             self._start(tick, *self._calendar.bucket(session, self.timeframe.length_ns, tick.ts_event))
             return True
         if tick.ts_event < bar.ts_open:
@@ -63,8 +64,9 @@ class TimeBarAggregator(BaseAggregator):
     def _floor_after(self, bar: Bar) -> int:
         return bar.ts_close
 
+    def _floor_of(self, bar: OpenBar) -> int:
+        return bar.ts_open
+
     def _close(self, bar: OpenBar, *, complete: bool = True) -> Bar:
-        session = self._session if self._session is not None else self._calendar.session_at(bar.ts_open)
-        ends_session = session is not None and bar.ts_end == session.close_ns
-        flags = bar.flags | (BarFlag.SESSION_END if ends_session and complete else 0)
+        flags = bar.flags | (BarFlag.SESSION_END if complete and self._ends_session(bar.ts_end) else 0)
         return self._bar(bar, bar.ts_end, complete=complete, flags=flags)

@@ -23,7 +23,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.", min=1, max=65535)] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 for any free one.", min=0, max=65535)] = None,
     demo: Annotated[bool | None, typer.Option("--demo/--no-demo", help="Feed a server without a broker from a synthetic market.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the embedded Redis and generated secrets live.")] = None,
 ) -> None:

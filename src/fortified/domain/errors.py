@@ -16,6 +16,7 @@ that raised it, nothing else. Every message names the input that is wrong and sa
     ├── ProtocolError
     │   ├── LocalProtocolError    our bug
     │   └── RemoteProtocolError   theirs
+    ├── StrategyError        the user's strategy raised; its runner halts
     └── InvariantError       the ledger or the engine contradicts itself
 """
 
@@ -62,6 +63,10 @@ class LocalProtocolError(ProtocolError):
 
 class RemoteProtocolError(ProtocolError):
     """The other side broke the rules."""
+
+
+class StrategyError(FortifiedError):
+    """A strategy raised. The text names it, the line of its own code, and what it said."""
 
 
 class InvariantError(FortifiedError):

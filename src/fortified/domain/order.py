@@ -57,9 +57,7 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     S.ACCEPTED: frozenset(
         {S.ACCEPTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED, S.PENDING_CANCEL, S.PENDING_REPLACE}
     ),
-    S.PARTIALLY_FILLED: frozenset(
-        {S.PARTIALLY_FILLED, S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED, S.PENDING_CANCEL, S.PENDING_REPLACE}
-    ),
+    S.PARTIALLY_FILLED: frozenset({S.PARTIALLY_FILLED, S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED, S.PENDING_CANCEL, S.PENDING_REPLACE}),
     # A refused cancel or replace puts the order back to work.
     S.PENDING_CANCEL: frozenset({S.CANCELED, S.ACCEPTED, S.PARTIALLY_FILLED, S.FILLED, S.EXPIRED, S.REJECTED}),
     S.PENDING_REPLACE: frozenset({S.ACCEPTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED, S.PENDING_CANCEL}),
@@ -109,6 +107,7 @@ class Order(msgspec.Struct, frozen=True):
     ts_submitted: int | None = None
     ts_updated: int = 0
     triggered: bool = False
+    fill_ids: tuple[str, ...] = ()
     text: str = ""
 
     @property
@@ -164,13 +163,15 @@ def apply_event(order: Order, event: OrderEvent) -> Order:
         raise InvariantError(f"event of order {event.order_id} was given to order {order.order_id}")
     if event.status not in TRANSITIONS[order.status]:
         raise InvariantError(f"order {order.order_id}: {event.status} cannot follow {order.status}")
-    filled, average, fees = order.filled_quantity, order.average_fill_price, order.fees
+    filled, average, fees, fill_ids = order.filled_quantity, order.average_fill_price, order.fees, order.fill_ids
     if event.fill is not None:
         total = filled + event.fill.quantity
-        if total > order.quantity:
-            raise InvariantError(f"order {order.order_id}: fills of {total} exceed its quantity {order.quantity}")
+        if event.fill.quantity <= ZERO or total > order.quantity:
+            raise InvariantError(f"order {order.order_id}: a fill of {event.fill.quantity} on {filled} does not fit {order.quantity}")
         average = ((average or ZERO) * filled + event.fill.price * event.fill.quantity) / total
-        filled, fees = total, fees + event.fill.fee
+        filled, fees, fill_ids = total, fees + event.fill.fee, (*fill_ids, event.fill.fill_id)
+    if (event.status is S.FILLED) != (filled == order.quantity) and event.status in (S.FILLED, S.PARTIALLY_FILLED):
+        raise InvariantError(f"order {order.order_id}: {event.status} does not fit {filled} of {order.quantity} filled")
     return msgspec.structs.replace(
         order,
         status=event.status,
@@ -181,5 +182,6 @@ def apply_event(order: Order, event: OrderEvent) -> Order:
         ts_submitted=event.ts_event if event.status is OrderStatus.SUBMITTED else order.ts_submitted,
         ts_updated=event.ts_event,
         triggered=order.triggered or event.triggered,
+        fill_ids=fill_ids,
         text=event.text or order.text,
     )

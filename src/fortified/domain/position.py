@@ -14,6 +14,9 @@ from fortified.domain.market import Bar
 from fortified.domain.order import ZERO, Fill
 from fortified.domain.trade import Trade
 
+RELEASED = Decimal("1e-12")
+"""Released cost is cut here, so that what stays and what goes add up exactly within the precision of Decimal."""
+
 
 class OpenTrip(msgspec.Struct, frozen=True):
     """The round trip a position is in: what it took to open, what closing gave so far. Notionals are Σ price × quantity."""
@@ -130,7 +133,7 @@ def _reduce(position: Position, fill: Fill, signed: Decimal, context: FillContex
     if position.trip is None:
         raise InvariantError(f"position of {fill.symbol} on {fill.account} is open without a round trip")
     after = position.quantity + signed
-    released = position.cost if not after else position.cost * -signed / position.quantity
+    released = position.cost if not after else (position.cost * -signed / position.quantity).quantize(RELEASED)
     gross = (-signed * fill.price - released) * position.multiplier
     trip = msgspec.structs.replace(
         _stretched(position.trip, fill.price, context),

@@ -15,7 +15,7 @@ from fortified.domain.account import AccountId
 from fortified.domain.calendar import Calendar
 from fortified.domain.instrument import Instrument
 from fortified.domain.market import Bar, BarFlag
-from fortified.domain.order import Order, OrderStatus, Purpose
+from fortified.domain.order import ZERO, Order, OrderStatus, Purpose
 from fortified.domain.signal import Signal, Target
 from fortified.engine.inputs import (
     NOTHING,
@@ -34,7 +34,7 @@ from fortified.engine.inputs import (
 )
 from fortified.engine.reversal import Goal, NextOrder, next_order
 from fortified.engine.risk import RiskContext, RiskLimits, TradingState, check
-from fortified.strategies.base import Answers, BaseStrategy, StrategyPosition, signals_of
+from fortified.strategies.base import Answers, BaseStrategy, StrategyPosition, failure, signals_of
 
 COMMANDS_KEPT = 256
 NO_LEG = LegState()
@@ -119,7 +119,7 @@ class Engine:
     def warm(self, bar: Bar) -> None:
         """Take in a bar of the past: it warms up and is never acted on."""
         if self._feeds(bar):
-            self._strategy.on_new_bar(bar, None)
+            self._ask(bar, None)
 
     @property
     def is_warm(self) -> bool:
@@ -162,8 +162,8 @@ class Engine:
         self._entry_bar, self._entry_decision = state.entry_bar, state.entry_decision
         self._goals, self._extremes = dict(state.goals), dict(state.extremes)
         for account, stamps in state.recent.items():
-            self._recent.setdefault(account, deque(maxlen=_kept(self.config.limits))).extend(stamps)
-        self._commands.extend(state.commands)
+            self._recent[account] = deque(stamps, maxlen=_kept(self.config.limits))
+        self._commands = deque(state.commands, maxlen=COMMANDS_KEPT)
         self._moment, self.bar, self.state = state.moment, state.bar, state.state
 
     # --- one method per input ---
@@ -174,7 +174,10 @@ class Engine:
         self._stretch(update.price, update.price, book)
         if not self._wants_ticks:
             return self._pursue(book) if self._goals else NOTHING
-        answers = self._strategy.on_tick(update, _position(book))
+        try:
+            answers = self._strategy.on_tick(update, _position(book))
+        except Exception as error:
+            raise failure(self._strategy, error, f"tick {update.seq} of {update.symbol}") from error
         return self._answer(answers, f"u{update.seq}", book)
 
     def _on_bar(self, event: BarClosed, book: Book) -> Decision:
@@ -186,7 +189,7 @@ class Engine:
             self._stretch(bar.high, bar.low, book)
         if not fed:
             return self._pursue(book) if self._goals else NOTHING
-        answers = self._strategy.on_new_bar(bar, _position(book))
+        answers = self._ask(bar, _position(book))
         return self._answer(answers, f"b{bar.seq}.{bar.ts_open}", book)
 
     def _on_order(self, order: Order, book: Book) -> Decision:
@@ -215,17 +218,20 @@ class Engine:
                 denials=tuple(self._refusal(leg, command, DenialCode.STALE_DATA, "no price seen yet") for leg in self.config.legs)
             )
         self._commands.append(command.command_id)
-        is_open = self._calendar.session_at(command.ts_event) is not None
-        self._moment = msgspec.structs.replace(
-            moment, ts_event=max(moment.ts_event, command.ts_event), session_open=is_open, fresh=True, warm=True
-        )
-        decision = self._answer(Signal(command.target, command.reason), f"c{command.command_id}", book)
-        self._moment = moment
-        return decision
+        self._moment = msgspec.structs.replace(moment, ts_event=max(moment.ts_event, command.ts_event))
+        signal = Signal(command.target, command.reason)
+        self._aim(signal, f"c{command.command_id}", commanded=True)
+        return msgspec.structs.replace(self._pursue(book), signal=signal)
 
     def _on_gap(self, event: GapSeen) -> Decision:
         self._start_over()
         return NOTHING
+
+    def _ask(self, bar: Bar, position: StrategyPosition | None) -> Answers:
+        try:
+            return self._strategy.on_new_bar(bar, position)
+        except Exception as error:
+            raise failure(self._strategy, error, f"the {bar.timeframe} bar of {bar.symbol} that opened at {bar.ts_open}") from error
 
     def _start_over(self) -> None:
         self._strategy = self._create_strategy()
@@ -254,7 +260,7 @@ class Engine:
         self._aim(signals[-1], decision_id)
         return msgspec.structs.replace(self._pursue(book), signal=signals[-1])
 
-    def _aim(self, signal: Signal, decision_id: str) -> None:
+    def _aim(self, signal: Signal, decision_id: str, *, commanded: bool = False) -> None:
         moment = self._now()
         goal = Goal(
             decision_id=decision_id,
@@ -264,6 +270,7 @@ class Engine:
             seq=moment.seq,
             reference_price=self.config.instrument.price(moment.price),
             bar_index=self.bars_seen,
+            commanded=commanded,
         )
         for leg in self.config.legs:
             self._goals[leg.account] = goal
@@ -296,7 +303,9 @@ class Engine:
         if goal.deferred:
             goal = self._restamped(goal)
         order = self._order(leg, goal, step)
-        denial = self._once_per_bar(order, goal) or check(order, self._context(state, leg), self.config.limits, self.config.instrument)
+        denial = self._once_per_bar(order, goal) or check(
+            order, self._context(state, leg, goal), self.config.limits, self.config.instrument
+        )
         if denial is None:
             self._goals[leg.account] = msgspec.structs.replace(goal, attempts=goal.attempts + 1, order_id=order.order_id, deferred=False)
             self._recent[leg.account].append(order.ts_created)
@@ -339,20 +348,29 @@ class Engine:
         text = f"bar {goal.bar_index} has had its entry; the next one may follow after the bar closes"
         return Denial(DenialCode.ONE_TRADE_PER_BAR, text, order.account, order.ts_created, order.reason)
 
-    def _context(self, state: LegState, leg: Leg) -> RiskContext:
+    def _context(self, state: LegState, leg: Leg, goal: Goal) -> RiskContext:
         moment = self._now()
         return RiskContext(
             ts_event=moment.ts_event,
             state=self.state,
             trade_enabled=self.config.trade_enabled,
             live_allowed=self.config.live_allowed,
-            session_open=moment.session_open,
-            fresh=moment.fresh,
-            warm=moment.warm,
+            session_open=self._is_open(moment.ts_event) if goal.commanded else moment.session_open,
+            fresh=moment.fresh or goal.commanded,
+            warm=moment.warm or goal.commanded,
             warm_text=f"{self.warm_count} bars seen, {self.config.warmup} are needed before the first entry",
             leg=state,
+            day_pnl=self._day_pnl(state, moment.ts_event),
             recent=self._recent[leg.account],
         )
+
+    def _is_open(self, ts_event: int) -> bool:
+        return self._calendar.session_at(ts_event) is not None
+
+    def _day_pnl(self, state: LegState, ts_event: int) -> Decimal:
+        if self.config.limits.daily_loss is None or state.trading_day != str(self._calendar.trading_day(ts_event)):
+            return ZERO
+        return state.day_pnl
 
     def _refusal(self, leg: Leg, command: Command, code: DenialCode, text: str) -> Denial:
         return Denial(code, f"command {command.command_id}: {text}", leg.account, command.ts_event, command.reason)

@@ -61,15 +61,17 @@ class FillModel(msgspec.Struct, frozen=True):
 
     def price(self, order: Order, market: Market, instrument: Instrument) -> Decimal | None:
         """Price at which ``order`` fills on ``market``; None when it does not."""
-        if market.seq <= order.seq or market.ts_event < order.ts_created + self.latency_ns:
-            return None
-        return _BY_TYPE[order.type](self, order, market, instrument)
+        return _BY_TYPE[order.type](self, order, market, instrument) if self._may_act(order, market) else None
 
     def triggers(self, order: Order, market: Market) -> bool:
         """Whether ``market`` reaches the stop of ``order``."""
-        if order.stop_price is None or market.seq <= order.seq:
+        if order.stop_price is None or not self._may_act(order, market):
             return False
-        return market.high >= order.stop_price if order.side is OrderSide.BUY else market.low <= order.stop_price
+        return _exact(market.high) >= order.stop_price if order.side is OrderSide.BUY else _exact(market.low) <= order.stop_price
+
+    def _may_act(self, order: Order, market: Market) -> bool:
+        """Whether ``market`` comes after the decision, and the order has reached the venue by then."""
+        return market.seq > order.seq and market.ts_event >= order.ts_created + self.latency_ns
 
     def at_market(self, order: Order, market: Market, instrument: Instrument) -> Decimal:
         """The price a market order gets on ``market``."""
@@ -107,6 +109,10 @@ class FillModel(msgspec.Struct, frozen=True):
 
     def _worse(self, side: OrderSide, price: Decimal, instrument: Instrument) -> Decimal:
         return price + side.sign * self.slippage_ticks * instrument.tick_size
+
+
+def _exact(value: float) -> Decimal:
+    return Decimal(repr(value))
 
 
 _BY_TYPE: dict[OrderType, Callable[[FillModel, Order, Market, Instrument], Decimal | None]] = {

@@ -69,7 +69,8 @@ class LegState(msgspec.Struct, frozen=True):
     average_price: Decimal | None = None
     working: tuple[Order, ...] = ()
     day_pnl: Decimal = ZERO
-    """Net realized P&L of the current trading day."""
+    """Net P&L realized on ``trading_day``."""
+    trading_day: str = ""
     frozen: bool = False
     """An order's outcome is unknown or broker and ledger differ: no new entry here."""
 

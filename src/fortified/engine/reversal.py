@@ -29,6 +29,8 @@ class Goal(msgspec.Struct, frozen=True):
     attempts: int = 0
     order_id: str = ""
     deferred: bool = False
+    commanded: bool = False
+    """By a person: neither warm-up nor the age of the last price is in the way."""
 
 
 class NextOrder(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ import msgspec
 
 from fortified.domain.account import Mode, mode_of
 from fortified.domain.instrument import Instrument
-from fortified.domain.order import Order, Purpose
+from fortified.domain.order import ZERO, Order, Purpose
 from fortified.engine.inputs import Denial, DenialCode, LegState
 
 MINUTE_NS = 60_000_000_000
@@ -50,6 +50,8 @@ class RiskContext(msgspec.Struct, frozen=True):
     leg: LegState
     recent: Sequence[int]
     """Stamps (ns) of this account's latest orders, oldest first."""
+    day_pnl: Decimal = ZERO
+    """Net P&L realized on the trading day of the event."""
 
 
 Check = Callable[[Order, RiskContext, RiskLimits, Instrument], tuple[DenialCode, str] | None]
@@ -103,8 +105,8 @@ def _sized(order: Order, context: RiskContext, limits: RiskLimits, instrument: I
     sent = sum(1 for stamp in context.recent if stamp > since)
     if limits.max_orders_per_minute is not None and sent >= limits.max_orders_per_minute:
         return DenialCode.MAX_ORDERS_PER_MINUTE, f"{sent} orders in the last minute, the limit is {limits.max_orders_per_minute}"
-    if limits.daily_loss is not None and context.leg.day_pnl <= -limits.daily_loss:
-        return DenialCode.DAILY_LOSS, f"the day's result of {context.leg.day_pnl} has reached the limit of -{limits.daily_loss}"
+    if limits.daily_loss is not None and context.day_pnl <= -limits.daily_loss:
+        return DenialCode.DAILY_LOSS, f"the day's result of {context.day_pnl} has reached the limit of -{limits.daily_loss}"
     return None
 
 

@@ -36,7 +36,8 @@ class Indicator(ABC):
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to a state that ``snapshot`` gave."""
         for name in self.fields:
-            setattr(self, name, state[name])
+            value = state[name]
+            setattr(self, name, list(value) if isinstance(value, list) else value)
 
 
 def checked_period(period: int) -> int:

@@ -5,7 +5,8 @@ processes never publish the same one. Knows no venue and no Redis.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 
 import msgspec
 
@@ -29,6 +30,7 @@ class Feed(msgspec.Struct):
     source: BaseDataSource
     publisher: SymbolPublisher
     users: dict[str, set[str]]
+    subscribed: bool = False
 
 
 class AggregationManager:
@@ -41,26 +43,40 @@ class AggregationManager:
         self._grace_ns = grace_ns
         self._feeds: dict[str, Feed] = {}
         self._lock = asyncio.Lock()
+        self._holds = 0
 
     async def add(self, instrument: Instrument, timeframes: Mapping[str, str], source: BaseDataSource) -> None:
         """Aggregate ``instrument`` into ``timeframes`` (canonical name → who wants it); the first call for a symbol subscribes to it.
 
         Raises:
-            ConfigError: the source cannot give that timeframe, or another process publishes the symbol.
+            ConfigError: the source cannot give that timeframe, or another process publishes the symbol. Nothing was changed.
         """
-        async with self._lock:
-            wanted = {name: Timeframe.parse(name) for name in timeframes}
-            feed = self._feeds.get(instrument.symbol)
-            if feed is None:
-                await self._begin(instrument, wanted, source)
-            else:
-                for name, timeframe in wanted.items():
-                    if name not in feed.users:
-                        checkpoint = await self._bus.checkpoint(StreamRef(instrument.symbol, name))
-                        feed.publisher.join(self._aggregator(feed.instrument, timeframe, feed.source), checkpoint)
-            users = self._feeds[instrument.symbol].users
+        async with self._lock, self.held():
+            known = self._feeds.get(instrument.symbol)
+            source = source if known is None else known.source
+            new = {name: Timeframe.parse(name) for name in timeframes if known is None or name not in known.users}
+            aggregators = [self._aggregator(instrument, timeframe, source) for timeframe in new.values()]
+            checkpoints = [await self._bus.checkpoint(StreamRef(instrument.symbol, name)) for name in new]
+            feed = known or await self._new_feed(instrument, source)
+            for aggregator, checkpoint in zip(aggregators, checkpoints, strict=True):
+                (feed.publisher.join if feed.subscribed else feed.publisher.add)(aggregator, checkpoint)
             for name, user in timeframes.items():
-                users.setdefault(name, set()).add(user)
+                feed.users.setdefault(name, set()).add(user)
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Put off the subscriptions of new symbols to the end of the block, so that all their timeframes begin with the same tick.
+
+        Raises at its end what a source says to a subscription; that symbol is given up then.
+        """
+        self._holds += 1
+        try:
+            yield
+        finally:
+            self._holds -= 1
+            if not self._holds:
+                for feed in [feed for feed in self._feeds.values() if not feed.subscribed]:
+                    await self._subscribe(feed)
 
     async def remove(self, symbol: str, timeframe: str, user: str) -> None:
         """``user`` no longer wants the timeframe; it ends when nobody does, and the subscription with the last one.
@@ -78,8 +94,7 @@ class AggregationManager:
             del feed.users[timeframe]
             if feed.publisher.remove(timeframe):
                 await feed.source.unsubscribe(symbol)
-                del self._feeds[symbol]
-                await self._lease.release(f"publisher:{symbol}")
+                await self._give_up(feed)
 
     async def pump(self, source: BaseDataSource, gate: Gate | None = None) -> None:
         """Publish what ``source`` emits until it ends. ``gate`` is awaited with the count of ticks after each batch: back-pressure."""
@@ -115,15 +130,23 @@ class AggregationManager:
             await self._lease.release(f"publisher:{symbol}")
         self._feeds.clear()
 
-    async def _begin(self, instrument: Instrument, wanted: Mapping[str, Timeframe], source: BaseDataSource) -> None:
-        symbol = instrument.symbol
-        aggregators = [self._aggregator(instrument, timeframe, source) for timeframe in wanted.values()]
-        await self._lease.acquire(f"publisher:{symbol}")
-        publisher = SymbolPublisher(symbol, self._bus, self._listeners)
-        for aggregator in aggregators:
-            publisher.add(aggregator, await self._bus.checkpoint(StreamRef(symbol, aggregator.name)))
-        self._feeds[symbol] = Feed(instrument, source, publisher, {})
-        await source.subscribe(instrument, publisher.start())
+    async def _new_feed(self, instrument: Instrument, source: BaseDataSource) -> Feed:
+        await self._lease.acquire(f"publisher:{instrument.symbol}")
+        feed = Feed(instrument, source, SymbolPublisher(instrument.symbol, self._bus, self._listeners), {})
+        self._feeds[instrument.symbol] = feed
+        return feed
+
+    async def _subscribe(self, feed: Feed) -> None:
+        try:
+            await feed.source.subscribe(feed.instrument, feed.publisher.start())
+        except BaseException:
+            await self._give_up(feed)
+            raise
+        feed.subscribed = True
+
+    async def _give_up(self, feed: Feed) -> None:
+        del self._feeds[feed.instrument.symbol]
+        await self._lease.release(f"publisher:{feed.instrument.symbol}")
 
     def _aggregator(self, instrument: Instrument, timeframe: Timeframe, source: BaseDataSource) -> BaseAggregator:
         calendar = get_calendar(instrument.calendar)

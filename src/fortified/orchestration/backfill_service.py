@@ -30,8 +30,11 @@ class BackfillService:
         return len(stored)
 
     async def warmup(self, ref: StreamRef, count: int, through_seq: int | None) -> Sequence[Bar]:
-        """The last ``count`` bars whose ticks all come before or at ``through_seq``; later ones arrive by the stream."""
-        if through_seq is None or count <= 0:
+        """The last ``count`` bars up to the one that ends with tick ``through_seq``; later ones arrive by the stream.
+
+        None: the stream has no bar yet, so all that is stored comes before it.
+        """
+        if count <= 0:
             return ()
         bars = await self._history.bars(ref, limit=count + 64)
-        return [bar for bar in bars if bar.seq <= through_seq][-count:]
+        return [bar for bar in bars if through_seq is None or bar.seq <= through_seq][-count:]

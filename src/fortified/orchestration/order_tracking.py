@@ -7,8 +7,10 @@ changes is written into the caller's unit of work. Knows no broker and no store.
 from collections.abc import Collection, Iterable
 
 from fortified.domain.account import AccountId
-from fortified.domain.order import Order, OrderEvent, apply_event
+from fortified.domain.order import TRANSITIONS, Order, OrderEvent, apply_event
 from fortified.ports import LedgerUnit
+
+ENDED_KEPT = 1000
 
 
 class OrderTrackingService:
@@ -16,7 +18,7 @@ class OrderTrackingService:
 
     def __init__(self) -> None:
         self._orders: dict[str, Order] = {}
-        self._fills: dict[str, set[str]] = {}
+        self._ended: dict[str, Order] = {}  # canceled or expired, and a fill may still be on its way
 
     def open(self, order: Order, unit: LedgerUnit) -> bool:
         """Take a new intent in. False when it is known already: a crash came between, and it must not be sent twice."""
@@ -32,27 +34,31 @@ class OrderTrackingService:
         Raises:
             InvariantError: the event contradicts the order's life.
         """
-        order = self._orders.get(event.order_id)
-        if order is None or self._is_repeated(order, event):
+        order = self._orders.get(event.order_id) or self._ended.get(event.order_id)
+        if order is None or _is_repeated(order, event):
             return None
         order = apply_event(order, event)
         unit.orders.append(order)
         if event.fill is not None:
-            self._fills.setdefault(order.order_id, set()).add(event.fill.fill_id)
             unit.fills.append(event.fill)
-        if order.is_terminal:
-            self._orders.pop(order.order_id)
-            self._fills.pop(order.order_id, None)
-        else:
-            self._orders[order.order_id] = order
+        self._keep(order)
         return order
+
+    def _keep(self, order: Order) -> None:
+        self._orders.pop(order.order_id, None)
+        self._ended.pop(order.order_id, None)
+        if not order.is_terminal:
+            self._orders[order.order_id] = order
+        elif TRANSITIONS[order.status]:
+            self._ended[order.order_id] = order
+            if len(self._ended) > ENDED_KEPT:
+                del self._ended[next(iter(self._ended))]
 
     def restore(self, strategy: str, symbols: Collection[str], orders: Iterable[Order]) -> None:
         """Take over the working orders of the ledger; what was held of that strategy and those symbols is forgotten."""
         stale = [order.order_id for order in self._orders.values() if order.strategy == strategy and order.symbol in symbols]
         for order_id in stale:
             del self._orders[order_id]
-            self._fills.pop(order_id, None)
         for order in orders:
             self._orders[order.order_id] = order
 
@@ -66,7 +72,8 @@ class OrderTrackingService:
             order for order in self._orders.values() if order.account == account and order.strategy == strategy and order.symbol == symbol
         )
 
-    def _is_repeated(self, order: Order, event: OrderEvent) -> bool:
-        if event.fill is not None:
-            return event.fill.fill_id in self._fills.get(order.order_id, ())
-        return event.status is order.status and event.triggered == order.triggered
+
+def _is_repeated(order: Order, event: OrderEvent) -> bool:
+    if event.fill is not None:
+        return event.fill.fill_id in order.fill_ids
+    return event.status is order.status and event.triggered == order.triggered

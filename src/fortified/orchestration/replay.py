@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
-from fortified.domain.order import Fill, Purpose
+from fortified.domain.order import Fill, OrderEvent, Purpose
 from fortified.domain.signal import Target
 from fortified.domain.timeframe import Timeframe
 from fortified.domain.trade import Trade
@@ -59,8 +59,8 @@ class ReplaySession:
         self._progress = progress
         self._ended = False
 
-    async def run(self, *, flatten: bool, flat_models: Callable[[], None]) -> ReplayResult:
-        """Run to the end of the data. ``flat_models`` switches the brokers to fill at the last price, for the closing orders."""
+    async def run(self, *, flatten: bool, close_out: Callable[[], Sequence[OrderEvent]]) -> ReplayResult:
+        """Run to the end of the data. ``close_out`` makes the brokers fill at the last price from then on, and what rests at once."""
         engine = self._runner.engine
         instrument, timeframe = engine.config.instrument, Timeframe.parse(engine.config.timeframe)
         await self._aggregation.add(instrument, {timeframe.name: END}, self._source)
@@ -79,12 +79,16 @@ class ReplaySession:
         finally:
             await reader.close()
         if flatten:
-            await self._runner.cancel_working()
-            flat_models()
-            now = engine.now_ns()
-            if now is not None:
-                await self._runner.command(Command(END, Target.FLAT, END, now))
+            await self._flatten(close_out)
         return await self._result(publisher.late, publisher.out_of_session)
+
+    async def _flatten(self, close_out: Callable[[], Sequence[OrderEvent]]) -> None:
+        """Close what is open at the last price. A run that was killed in the middle of this finds its closing orders resting."""
+        await self._runner.cancel_working(except_for=END)
+        await self._runner.settle(close_out())
+        now = self._runner.engine.now_ns()
+        if now is not None and self._runner.open_quantity():
+            await self._runner.command(Command(END, Target.FLAT, END, now))
 
     async def _consume(self, reader: BusReader) -> None:
         """Step through the streams until the source has ended and nothing is left. A batch is never left half done."""

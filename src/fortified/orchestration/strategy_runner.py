@@ -28,6 +28,7 @@ from fortified.engine.inputs import (
     Command,
     Decision,
     Denial,
+    DenialCode,
     EngineInput,
     GapSeen,
     Leg,
@@ -40,12 +41,15 @@ from fortified.orchestration.trade_state_manager import TradeStateManager
 from fortified.ports import BaseBroker, BusEvent, BusReader, Clock, Ledger, LedgerUnit, RunnerKey
 
 READ_TIMEOUT_MS = 1000
+EXPECTED = frozenset({DenialCode.WARMING_UP, DenialCode.STALE_DATA})
+"""Denials that come in numbers while a runner catches up, and mean nothing then."""
 RETRY_FIRST_S, RETRY_LAST_S = 0.05, 2.0
 
 
 class RunnerLog(Protocol):
     """The part of a structured logger that a runner uses."""
 
+    def debug(self, event: str, **values: object) -> object: ...
     def info(self, event: str, **values: object) -> object: ...
     def warning(self, event: str, **values: object) -> object: ...
 
@@ -177,10 +181,23 @@ class StrategyRunner:
             await self._commit()
             return list(decision.orders), list(decision.denials)
 
-    async def cancel_working(self) -> None:
-        """Cancel every order that works; used at the end of the data."""
+    async def save(self) -> None:
+        """Make the present state durable."""
         async with self._lock:
-            self._cancels = [order.order_id for account in self._brokers for order in self._working(account)]
+            await self._commit()
+
+    async def cancel_working(self, *, except_for: str | None = None) -> None:
+        """Cancel every order that works, but those of the reason ``except_for``."""
+        async with self._lock:
+            working = [order for account in self._brokers for order in self._working(account)]
+            self._cancels = [order.order_id for order in working if order.reason != except_for]
+            await self._carry_out()
+            await self._commit()
+
+    async def settle(self, events: Sequence[OrderEvent]) -> None:
+        """Apply order events that came by themselves."""
+        async with self._lock:
+            self._settle(events)
             await self._carry_out()
             await self._commit()
 
@@ -224,6 +241,8 @@ class StrategyRunner:
             happened = broker.on_market(payload)
             if happened:
                 self._settle(happened)
+        if self._outbox or self._cancels:
+            await self._carry_out()
         self.last = payload
         if isinstance(payload, BarUpdate):
             self._unit.updates_acked.append(event.entry)
@@ -300,7 +319,8 @@ class StrategyRunner:
     def _note(self, decision: Decision) -> None:
         self._unit.denials.extend(decision.denials)
         for denial in decision.denials:
-            self._log.info("order denied", runner=str(self.key), code=denial.code.value, text=denial.text)
+            tell = self._log.debug if denial.code in EXPECTED else self._log.info
+            tell("order denied", runner=str(self.key), code=denial.code.value, text=denial.text)
             self._listeners.emit(DenialSeen(self.key, denial))
         if decision.signal is not None and self.last is not None:
             self.last_signal = decision.signal
@@ -343,7 +363,7 @@ class StrategyRunner:
         unknown = any(order.status is OrderStatus.SUBMIT_UNKNOWN for order in working)
         if position is None:
             return LegState(working=working, frozen=unknown)
-        return LegState(position.quantity, position.average_price, working, position.day_pnl if position.day_pnl else ZERO, unknown)
+        return LegState(position.quantity, position.average_price, working, position.day_pnl, position.trading_day, unknown)
 
     def _working(self, account: AccountId) -> tuple[Order, ...]:
         return self._tracker.working(account, self.key.strategy, self._legs[account].symbol)

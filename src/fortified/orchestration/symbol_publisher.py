@@ -81,12 +81,11 @@ class SymbolPublisher:
     def join(self, aggregator: BaseAggregator, checkpoint: Checkpoint | None) -> None:
         """Begin a timeframe while the symbol runs; what it missed before is flagged."""
         self.add(aggregator, checkpoint)
-        if self._seq >= 0:
-            lane = next(lane for lane in self._lanes if lane.aggregator is aggregator)
-            if lane.done != self._seq:
-                aggregator.open_bar = None
-                aggregator.mark(BarFlag.PARTIAL_START)
-                lane.done = self._seq
+        lane = next(lane for lane in self._lanes if lane.aggregator is aggregator)
+        if lane.done != self._seq:
+            aggregator.open_bar = None
+            aggregator.mark(BarFlag.PARTIAL_START)
+            lane.done = max(lane.done, self._seq)
 
     def remove(self, timeframe: str) -> bool:
         """End a timeframe; the others go on. True when none is left."""
@@ -155,15 +154,14 @@ class SymbolPublisher:
         self.ts_last_event = tick.ts_event
 
     def _on_bar(self, bar: Bar) -> None:
-        self._ms = max(self._ms, bar.ts_close // NS_PER_MS)
+        before = self._after_last()
+        self._ms, self._seq = max(self._ms, bar.ts_close // NS_PER_MS), bar.seq
         for lane in self._lanes:
             if bar.seq <= lane.done:
                 continue
             lane.done = bar.seq
-            closed = lane.aggregator.on_bar(bar)
-            for number, made in enumerate(closed, start=4 - len(closed)):
-                self._publish_bar(lane, made, EntryId(self._ms, 4 * bar.seq + number))
-        self._seq = bar.seq
+            for made in lane.aggregator.on_bar(bar):  # one that does not hold this bar was over before it
+                self._publish_bar(lane, made, self._after_last() if made.seq == bar.seq else before)
         self.ticks += 1
         self.ts_last_event = bar.ts_close
 

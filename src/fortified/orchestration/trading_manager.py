@@ -97,9 +97,10 @@ class TradingManager:
         """Run all that is desired while the block lasts."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            pumps = [group.create_task(self._pump(source)) for source in self._around.sources()]
+            pumps: list[asyncio.Task[None]] = []
             try:
                 await self._resume()
+                pumps += [group.create_task(self._pump(source)) for source in self._around.sources()]
                 yield self
             finally:
                 for handle in list(self._handles.values()):
@@ -125,11 +126,12 @@ class TradingManager:
                 await handle.runner.wait_within(publisher.frontier(handle.key.timeframe), CATCH_UP_WINDOW)
 
     async def _resume(self) -> None:
-        for run in await self.store.config.desired():
-            try:
-                await self.start(run.strategy, Mode(run.mode), actor=run.started_by or "restart")
-            except FortifiedError as error:
-                self._log.warning("a strategy that should run could not start", strategy=run.strategy, reason=str(error))
+        async with self._aggregation.held():
+            for run in await self.store.config.desired():
+                try:
+                    await self.start(run.strategy, Mode(run.mode), actor=run.started_by or "restart")
+                except FortifiedError as error:
+                    self._log.warning("a strategy that should run could not start", strategy=run.strategy, reason=str(error))
 
     # --- start, stop, status ---
 
@@ -141,19 +143,24 @@ class TradingManager:
         """
         async with self._lock:
             configs = await self._startable(strategy, mode)
-            for config in configs:
-                key = RunnerKey(strategy, config.symbol, config.timeframe, mode.value)
-                known = self._handles.get(key)
-                if known is not None and known.state in ("warming", "running"):
-                    continue
-                if known is not None:
-                    await self._end(known)
-                await self._begin(key, config)
+            async with self._aggregation.held():
+                for config in configs:
+                    await self._run(RunnerKey(strategy, config.symbol, config.timeframe, mode.value), config)
             await self.store.config.put_desired(DesiredRun(strategy, mode.value, actor, self._clock.now_ns()))
         return self.status(strategy)
 
+    async def _run(self, key: RunnerKey, config: TickerConfig) -> None:
+        """Begin a runner where there is none; one of another timeframe on the same position makes place."""
+        same = [handle for handle in self._handles.values() if _same_position(handle.key, key)]
+        if any(handle.key == key and handle.state in ("warming", "running") for handle in same):
+            return
+        for handle in same:
+            await self._end(handle)
+            del self._handles[handle.key]
+        await self._begin(key, config)
+
     async def stop(self, strategy: str, *, actor: str) -> list[RunnerStatus]:
-        """Stop every runner of ``strategy``. Positions stay as they are.
+        """Stop every runner of ``strategy``. Working orders are canceled; positions stay as they are.
 
         Raises:
             NotFound: the strategy is unknown.
@@ -163,6 +170,8 @@ class TradingManager:
                 self._strategies.get(strategy)
             await self.store.config.delete_desired(strategy)
             for handle in [handle for handle in self._handles.values() if handle.key.strategy == strategy]:
+                if handle.runner is not None and handle.state == "running":
+                    await handle.runner.cancel_working()
                 await self._end(handle)
                 handle.state, handle.reason = "stopped", f"stopped by {actor}"
                 self.listeners.emit(self._status(handle))
@@ -206,9 +215,17 @@ class TradingManager:
         Raises:
             ConfigError: it is not valid.
         """
-        canonical = msgspec.structs.replace(self._loader.canonical(config), demo=self._around.demo)
+        canonical = self.canonical(config)
         await self.store.config.put_ticker(canonical)
         return canonical
+
+    def canonical(self, config: TickerConfig) -> TickerConfig:
+        """``config`` validated, in its canonical form.
+
+        Raises:
+            ConfigError: it is not valid.
+        """
+        return msgspec.structs.replace(self._loader.canonical(config), demo=self._around.demo)
 
     async def delete_ticker(self, strategy: str, symbol: str) -> None:
         """Remove a configuration.
@@ -261,7 +278,9 @@ class TradingManager:
         source = self._around.source(symbol)
         if source is not None and symbol not in self._charts:
             self._charts.add(symbol)
-            names = {Timeframe.parse(name).name: "charts" for name in self._around.chart_timeframes}
+            ready_made = source.bar_timeframe(symbol)
+            wanted = [Timeframe.parse(name) for name in self._around.chart_timeframes]
+            names = {timeframe.name: "charts" for timeframe in wanted if ready_made is None or not timeframe.is_tick}
             await self._aggregation.add(self._around.instrument(symbol), names, source)
 
     # --- runners ---
@@ -344,6 +363,7 @@ class TradingManager:
             through = None if checkpoint is None or checkpoint.last_closed is None else checkpoint.last_closed.seq
             for bar in await self._backfill.warmup(ref, engine.config.warmup, through):
                 engine.warm(bar)
+            await runner.save()
         handle.state = "running"
         self._log.info(
             "runner started", runner=str(key), warm=engine.is_warm, bars=engine.warm_count, from_entry=str(last), seq=seq_of(last)
@@ -430,3 +450,7 @@ def _info(strategy: type[BaseStrategy]) -> StrategyInfo:
     schema = msgspec.json.schema(strategy.Params)
     parameters = schema["$defs"].get(strategy.Params.__name__, {}) if "$defs" in schema else schema
     return StrategyInfo(strategy.name, strategy.title or strategy.name, (strategy.__doc__ or "").strip(), parameters)
+
+
+def _same_position(one: RunnerKey, other: RunnerKey) -> bool:
+    return (one.strategy, one.symbol, one.mode) == (other.strategy, other.symbol, other.mode)

@@ -8,7 +8,7 @@ from fortified.domain.ticker import TickerConfig
 from fortified.ports import DesiredRun
 from fortified.storage.keys import Keys
 from fortified.storage.rows import encode
-from fortified.storage.wire import Channel
+from fortified.storage.wire import Channel, Command
 
 _ticker = msgspec.json.Decoder(TickerConfig)
 _place = msgspec.json.Decoder(tuple[str, str])
@@ -28,8 +28,15 @@ class RedisConfig:
         return [_ticker.decode(row) for row in rows if row is not None]
 
     async def put_ticker(self, config: TickerConfig) -> None:
+        await self._channel.transaction(self._put(config))
+
+    async def seed(self, configs: Sequence[TickerConfig], run: DesiredRun) -> None:
+        puts = [command for config in configs for command in self._put(config)]
+        await self._channel.transaction([*puts, ("HSET", self._keys.desired, run.strategy, encode(run))])
+
+    def _put(self, config: TickerConfig) -> list[Command]:
         place = (config.strategy, config.symbol)
-        await self._channel.transaction([("SET", self._keys.ticker(*place), encode(config)), ("SADD", self._keys.tickers, encode(place))])
+        return [("SET", self._keys.ticker(*place), encode(config)), ("SADD", self._keys.tickers, encode(place))]
 
     async def delete_ticker(self, strategy: str, symbol: str) -> bool:
         deleted, _ = await self._channel.transaction(

@@ -6,6 +6,7 @@ Owns how rows are found: ``runners`` is the root; all else hangs on a runner or 
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
+from fortified.domain.account import mode_of
 from fortified.domain.order import Fill, Order
 from fortified.domain.position import Position
 from fortified.domain.trade import Trade
@@ -36,19 +37,13 @@ class LedgerQueries:
 
     async def load(self, runner: RunnerKey) -> RunnerRecord:
         keys = self._keys
-        state, ids, places = await self._channel.pipeline(
-            [
-                ("GET", keys.runner_state(runner)),
-                ("SMEMBERS", keys.working(runner)),
-                ("SMEMBERS", keys.positions(runner)),
-            ]
-        )
+        state, ids = await self._channel.pipeline([("GET", keys.runner_state(runner)), ("SMEMBERS", keys.working(runner))])
         rows = await self._channel.call("HMGET", keys.orders(runner.strategy), *ids) if ids else []
         orders = [order_decoder.decode(row) for row in rows if row is not None]
         return RunnerRecord(
             state=state,
             orders=sorted(orders, key=lambda order: (order.ts_created, order.order_id)),
-            positions=await self._positions(places),
+            positions=[held for held in await self.positions(strategy=runner.strategy) if mode_of(held.account) == runner.mode],
         )
 
     async def orders(self, *, strategy: str | None = None, symbol: str | None = None, limit: int = 200) -> Sequence[Order]:

@@ -31,6 +31,11 @@ class MemoryConfig:
     async def desired(self) -> Sequence[DesiredRun]:
         return [run for _, run in sorted(self._desired.items())]
 
+    async def seed(self, configs: Sequence[TickerConfig], run: DesiredRun) -> None:
+        for config in configs:
+            await self.put_ticker(config)
+        await self.put_desired(run)
+
     async def put_desired(self, run: DesiredRun) -> None:
         self._desired[run.strategy] = run
 

@@ -85,9 +85,7 @@ class MemoryBus:
         self._bars_maxlen, self._ticks_maxlen, self._read_count = bars_maxlen, ticks_maxlen, read_count
         self._pairs: dict[StreamRef, _Pair] = {}
 
-    def publish_update(
-        self, ref: StreamRef, entry: EntryId, previous: EntryId, tick: Tick, bar: OpenBar, fill: float
-    ) -> None:
+    def publish_update(self, ref: StreamRef, entry: EntryId, previous: EntryId, tick: Tick, bar: OpenBar, fill: float) -> None:
         pair = self._pair(ref)
         if pair.updates.append((entry, previous, update_of(ref.symbol, ref.timeframe, tick, bar, fill))):
             pair.open_bar = msgspec.structs.replace(bar)

@@ -71,7 +71,7 @@ class MemoryLedger:
         return RunnerRecord(
             state=record.state,
             orders=sorted(orders, key=_order_time),
-            positions=by_place(self._positions[place] for place in record.places),
+            positions=[held for held in await self.positions(strategy=runner.strategy) if mode_of(held.account) == runner.mode],
         )
 
     async def orders(self, *, strategy: str | None = None, symbol: str | None = None, limit: int = 200) -> Sequence[Order]:

@@ -81,13 +81,14 @@ def encode_position(position: Position) -> list[str | bytes]:
         *("side", position.side, "average_price", "" if average is None else str(average)),
         *("multiplier", str(position.multiplier), "quantity", str(position.quantity), "cost", str(position.cost)),
         *("realized_pnl", str(position.realized_pnl), "fees", str(position.fees), "ts_updated", str(position.ts_updated)),
+        *("trading_day", position.trading_day, "day_pnl", str(position.day_pnl)),
         *("trip", encode(position.trip)),
     ]
 
 
 def decode_position(fields: Sequence[bytes]) -> Position:
     value = dict(zip(fields[::2], fields[1::2], strict=True))
-    money = {name: Decimal(value[name.encode()].decode()) for name in ("multiplier", "quantity", "cost", "realized_pnl", "fees")}
-    words = {name: value[name.encode()].decode() for name in ("account", "strategy", "symbol")}
+    money = {name: Decimal(value[name.encode()].decode()) for name in ("multiplier", "quantity", "cost", "realized_pnl", "fees", "day_pnl")}
+    words = {name: value[name.encode()].decode() for name in ("account", "strategy", "symbol", "trading_day")}
     trip = msgspec.json.decode(value[b"trip"], type=OpenTrip | None)
     return msgspec.convert({**words, **money, "ts_updated": int(value[b"ts_updated"]), "trip": trip}, Position)

@@ -113,13 +113,14 @@ class RedisStore:
         if not prefix:
             raise ConfigError("the keys without a prefix are the deployment itself and are not erased at once; name a prefix")
         pattern = re.sub(r"([\\*?\[\]^-])", r"\\\1", prefix) + "*"
-        cursor = b"0"
+        cursor, found = b"0", set[bytes]()
         while True:
             cursor, keys = await self._channel.call("SCAN", cursor, "MATCH", pattern, "COUNT", 1_000)
-            if keys:
-                await self._channel.call("UNLINK", *keys)
+            found.update(keys)
             if cursor == b"0":
-                return
+                break
+        if found:  # all at once: half a run must never be taken for one that was stopped
+            await self._channel.call("UNLINK", *found)
 
     async def close(self) -> None:
         """Send what is published, give back leases, disconnect. Nothing raises."""

@@ -4,13 +4,14 @@ Owns the interface that users implement, and the translation of the forms in whi
 own indicators; it knows no orders, no broker, no clock.
 """
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Protocol
 
 import msgspec
 
-from fortified.domain.errors import ConfigError
+from fortified.domain.errors import ConfigError, StrategyError
 from fortified.domain.market import Bar, BarUpdate
 from fortified.domain.signal import OrderSide, Signal, Target
 from fortified.indicators.base import Indicator
@@ -102,19 +103,31 @@ class BaseStrategy(ABC):
                 setattr(self, name, value)
 
 
+def failure(strategy: BaseStrategy, error: Exception, moment: str) -> StrategyError:
+    """``error``, which ``strategy`` raised at ``moment``, in words: where in its own file, and what."""
+    path = sys.modules[type(strategy).__module__].__file__
+    line, step = None, error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == path:
+            line = step.tb_lineno
+        step = step.tb_next
+    place = f"{path}, line {line}" if line is not None else path
+    return StrategyError(f"strategy {strategy.name!r} failed on {moment}, at {place}: {type(error).__name__}: {error}")
+
+
 _NOT_STATE = frozenset({"config", "logger", "params"})
 
 
 def _plain(owner: type[BaseStrategy], name: str, value: Any) -> Any:
-    if isinstance(value, PLAIN):
+    if type(value) in PLAIN:  # a subclass, such as an enum, would come back as its base
         return value
-    if isinstance(value, list | tuple):
+    if type(value) is list:
         return [_plain(owner, name, item) for item in value]
-    if isinstance(value, dict):
+    if type(value) is dict and all(type(key) is str for key in value):
         return {key: _plain(owner, name, item) for key, item in value.items()}
     raise ConfigError(
         f"strategy {owner.__name__}: attribute {name!r} of type {type(value).__name__} cannot be made durable; keep indicators, numbers, "
-        "texts, lists or dicts of them, or override snapshot() and restore()"
+        "texts, lists or dicts (by text) of these plain values, or override snapshot() and restore()"
     )
 
 
@@ -152,7 +165,7 @@ def signals_of(answers: Answers, position: Target) -> list[Signal]:
 
 def _signal(answer: object, position: Target) -> Signal:
     if isinstance(answer, Signal):
-        return answer
+        return answer if isinstance(answer.target, Target) else Signal(Target(answer.target), answer.reason)
     if not isinstance(answer, Mapping) or "side" not in answer:
         raise ConfigError(f"a strategy answered {answer!r}; expected a Signal or a dict with 'side' and 'reason'")
     try:
