@@ -1,7 +1,7 @@
 """Latency of the live path at 500 ticks/s: tick → Redis → runner → signal → paper fill, and until that fill is durable.
 
-Run ``python benchmarks/latency.py [seconds]`` from the project's root; it starts its own server. A strategy turns around on every tenth tick,
-orders fill at the last price; the time runs from the tick's arrival to the fill being emitted, and to the commit that holds it.
+Run ``python benchmarks/latency.py [seconds]`` from the project's root; it starts its own server. A strategy turns around on every tenth
+tick, orders fill at the last price; the time runs from the tick's arrival to the fill being emitted, and to the commit that holds it.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from fortified.adapters.paper import PaperBroker
 from fortified.domain.account import Mode, account_id
 from fortified.domain.calendar import get_calendar
 from fortified.domain.instrument import Instrument, get_instrument
-from fortified.domain.market import BarUpdate, SourceEvent, Tick
+from fortified.domain.market import SourceEvent, Tick
 from fortified.domain.order import Fill
 from fortified.domain.signal import Signal, Target
 from fortified.engine.engine import Engine, EngineConfig

@@ -3,7 +3,6 @@
 Run ``python benchmarks/replay.py [ticks]`` from the project's root; it starts its own server. Loading the file is not counted.
 """
 
-import asyncio
 import sys
 import tempfile
 import time
@@ -14,9 +13,11 @@ import numpy as np
 import polars as pl
 import uvloop
 
-from fortified.bootstrap_replay import Progress, ReplayOptions, run_replay
+from fortified.adapters.tables import FileReport
+from fortified.bootstrap_replay import Progress, run_replay
 from fortified.engine.fills import FillModel
 from fortified.logs import configure_logging
+from fortified.runs import RunOptions
 from fortified.settings import load_settings
 
 
@@ -32,7 +33,7 @@ def write_ticks(path: Path, count: int) -> None:
 async def measure(directory: Path, count: int, timeframe: str) -> None:
     file = directory / "ticks.parquet"
     write_ticks(file, count)
-    options = ReplayOptions(
+    options = RunOptions(
         files=(file,),
         symbol="/NQ",
         timeframe=timeframe,
@@ -48,20 +49,18 @@ async def measure(directory: Path, count: int, timeframe: str) -> None:
         flatten=False,
         speed=None,
     )
-    progress, first = Progress(), [0.0, 0.0]
-
-    async def watch() -> None:
-        while not progress.done:
-            await asyncio.sleep(0.001)
-        first[:] = [time.perf_counter(), progress.done]
-
-    watcher = asyncio.create_task(watch())
     settings = load_settings(fortified_data_dir=directory / "data")
-    result = await run_replay(settings, options, progress, lambda _: None)
-    seconds = time.perf_counter() - first[0]
-    await watcher
-    rate = (count - first[1]) / seconds
-    print(f"{timeframe:>5}: {rate:>9,.0f} ticks/s  ({count:,} ticks, {result.bars} bars, {len(result.fills)} fills, {seconds:.2f} s)")
+    began = [0.0]
+
+    def loaded(_: FileReport) -> None:
+        began[0] = time.perf_counter()
+
+    result = await run_replay(settings, options, Progress(), loaded)
+    seconds = time.perf_counter() - began[0]
+    rate = count / seconds
+    print(
+        f"{timeframe:>5}: {rate:>9,.0f} ticks/s  ({count:,} ticks, {result.bars} bars, {len(result.fills)} fills, {seconds:.2f} s)"
+    )
 
 
 if __name__ == "__main__":

@@ -37,9 +37,9 @@ def expected_bars(ref: StreamRef, first: int, last: int, flags: int) -> list[Bar
     return [bar for tick in market.ticks(first, last + 1) for bar in aggregator.on_tick(tick)]
 
 
-def wrong_market(client: Any, refs: Sequence[StreamRef] = REFS) -> list[str]:
+def wrong_market(client: Any) -> list[str]:
     """History, bar stream and update stream of every timeframe against the ticks."""
-    return [f"{ref.symbol} {ref.timeframe}: {text}" for ref in refs for text in _wrong_timeframe(client, ref)]
+    return [f"{ref.symbol} {ref.timeframe}: {text}" for ref in REFS for text in _wrong_timeframe(client, ref)]
 
 
 def _wrong_timeframe(client: Any, ref: StreamRef) -> Iterable[str]:

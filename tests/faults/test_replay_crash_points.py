@@ -12,9 +12,11 @@ import redis
 from tests.cli.data import wave
 
 from fortified.adapters.paper import PaperBroker
-from fortified.bootstrap_replay import Progress, ReplayOptions, run_replay
+from fortified.bootstrap_replay import Progress, run_replay
 from fortified.engine.fills import FillModel
-from fortified.orchestration.replay import END, ReplayResult
+from fortified.engine.result import RunResult
+from fortified.orchestration.replay import END
+from fortified.runs import RunOptions
 from fortified.settings import Settings
 from fortified.storage.ledger import RedisLedger
 from fortified.storage.wire import Channel
@@ -49,9 +51,9 @@ class Stop:
 
 
 @pytest.fixture
-def replay(tmp_path: Path, redis_url: str) -> Callable[[], ReplayResult]:
+def replay(tmp_path: Path, redis_url: str) -> Callable[[], RunResult]:
     """Runs the same small replay, with the fill model ``next``, on the Redis of the tests."""
-    options = ReplayOptions(
+    options = RunOptions(
         files=(wave(tmp_path / "t.csv", 900),),
         symbol="/ES",
         timeframe="5t",
@@ -69,21 +71,21 @@ def replay(tmp_path: Path, redis_url: str) -> Callable[[], ReplayResult]:
     )
     settings = Settings(_env_file=None, redis_url=redis_url, fortified_data_dir=tmp_path)  # type: ignore[call-arg,arg-type]  # pydantic converts
 
-    def run() -> ReplayResult:
+    def run() -> RunResult:
         return asyncio.run(run_replay(settings, options, Progress(), lambda _: None))
 
     return run
 
 
 @pytest.fixture
-def undisturbed(replay: Callable[[], ReplayResult]) -> ReplayResult:
+def undisturbed(replay: Callable[[], RunResult]) -> RunResult:
     result = replay()
     assert len(result.trades) > 10
     assert result.open_quantity == 0
     return result
 
 
-def stops(run: Callable[[], ReplayResult]) -> None:
+def stops(run: Callable[[], RunResult]) -> None:
     with pytest.raises((StopError, ExceptionGroup)) as caught:
         run()
     if isinstance(caught.value, ExceptionGroup):
@@ -93,8 +95,8 @@ def stops(run: Callable[[], ReplayResult]) -> None:
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(("owner", "name"), [(RedisLedger, "commit"), (PaperBroker, "place_order")])
 def test_stopped_at_any_step(
-    replay: Callable[[], ReplayResult],
-    undisturbed: ReplayResult,
+    replay: Callable[[], RunResult],
+    undisturbed: RunResult,
     monkeypatch: pytest.MonkeyPatch,
     chance: random.Random,
     rounds: int,
@@ -116,7 +118,7 @@ def test_stopped_at_any_step(
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_stopped_while_it_closes_what_is_open(
-    replay: Callable[[], ReplayResult], undisturbed: ReplayResult, monkeypatch: pytest.MonkeyPatch, after: bool
+    replay: Callable[[], RunResult], undisturbed: RunResult, monkeypatch: pytest.MonkeyPatch, after: bool
 ) -> None:
     closing = Stop(PaperBroker.place_order, 1, after=after, chosen=lambda _, order: order.reason == END)
     with monkeypatch.context() as patch:
@@ -136,7 +138,7 @@ def crowded(redis_url: str) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("crowded")
-def test_what_a_run_stored_goes_at_once(replay: Callable[[], ReplayResult], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_run_stored_goes_at_once(replay: Callable[[], RunResult], monkeypatch: pytest.MonkeyPatch) -> None:
     erasing = Stop(Channel.call, 0, after=False, chosen=lambda _, *words: words[0] == "UNLINK")
     monkeypatch.setattr(Channel, "call", erasing.bound())
     replay()

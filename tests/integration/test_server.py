@@ -100,7 +100,6 @@ DOCUMENTED: list[tuple[str, str, Any, int]] = [
     ("GET", "/api/paper-trades?strategy=ema&page=1&page_size=100", None, 200),
     ("GET", "/api/paper-trades/stats?strategy=ema", None, 200),
     ("GET", "/api/real-trades?strategy=ema", None, 200),
-    ("POST", "/api/ema-manual-trigger", {"ticker": "SPY", "action": "short"}, 200),
     ("GET", "/api/stop-trading?strategy=ema", None, 200),
     ("GET", "/api/start-trading?strategy=ema&live_mode=false", None, 200),
 ]
@@ -141,6 +140,7 @@ def test_the_ticker_body_of_the_documentation_is_taken_as_it_is(client: httpx2.C
 
 
 def test_a_manual_trigger_moves_the_position(client: httpx2.Client) -> None:
+    """The documented request; once in the life of the server, because a bar of a minute takes one entry."""
     until(lambda: is_current(client), "the runners are there")
     wish = {"ticker": "SPY", "action": "short"}
     answer = client.post("/api/ema-manual-trigger", json=wish, headers={"Idempotency-Key": "one"})
@@ -278,7 +278,6 @@ def test_sigterm_ends_it_in_order(tmp_path: Path, watched: bool) -> None:
         assert "Traceback" not in server.said()
 
 
-@pytest.mark.xfail(reason="port 0 is refused", strict=True)
 def test_port_0_takes_any_free_port(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "fortified", "serve", "--port", "0"]
     with subprocess.Popen(command, env=environment(tmp_path / "data"), cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
@@ -330,7 +329,6 @@ def test_settings_that_cannot_be(tmp_path: Path, name: str, value: str) -> None:
     assert "Traceback" not in said
 
 
-@pytest.mark.xfail(reason="chart timeframes are looked at when the first symbol begins; the server runs and its runners halt", strict=True)
 def test_a_chart_timeframe_that_cannot_be(tmp_path: Path) -> None:
     server = Server(tmp_path, CHART_TIMEFRAMES="1,0t").launch()
     try:
@@ -340,6 +338,9 @@ def test_a_chart_timeframe_that_cannot_be(tmp_path: Path) -> None:
         server.kill()
 
 
+@pytest.mark.xfail(
+    reason="the second server's runners take over ledger and consumer group before the lease of the publisher refuses them", strict=True
+)
 def test_a_second_server_on_the_same_data_publishes_nothing_twice(tmp_path: Path) -> None:
     with running(tmp_path) as first, first.client() as client:
         until(lambda: all(runner["state"] == "running" for runner in runners(client)), "the first runs")
@@ -348,7 +349,9 @@ def test_a_second_server_on_the_same_data_publishes_nothing_twice(tmp_path: Path
             assert {runner["state"] for runner in halted} == {"halted"}
             assert all(str(first.process.pid) in runner["reason"] for runner in halted)
             assert get(other, "/api/charts") == []
+            assert "runner started" not in second.said()
         assert {runner["state"] for runner in runners(client)} == {"running"}
+        assert "entries are missing" not in first.said()
 
 
 # --- uvicorn main:app ---

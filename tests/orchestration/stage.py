@@ -18,10 +18,11 @@ from fortified.engine.engine import Engine, EngineConfig
 from fortified.engine.fees import FeeModel
 from fortified.engine.fills import FillModel
 from fortified.engine.inputs import Leg
+from fortified.engine.result import RunResult
 from fortified.orchestration.aggregation_manager import AggregationManager
 from fortified.orchestration.events import Listeners
 from fortified.orchestration.order_tracking import OrderTrackingService
-from fortified.orchestration.replay import ReplayResult, ReplaySession
+from fortified.orchestration.replay import ReplaySession
 from fortified.orchestration.strategy_runner import RunnerLog, StrategyRunner
 from fortified.orchestration.trade_state_manager import TradeStateManager
 from fortified.ports import BaseDataSource, Ledger, LedgerUnit, RunnerKey, Store
@@ -130,7 +131,7 @@ class Run:
             *(calendar, self.listeners, cast("RunnerLog", Silent())),
         )
 
-    async def to_the_end(self, *, flatten: bool = True) -> ReplayResult:
+    async def to_the_end(self, *, flatten: bool = True) -> RunResult:
         aggregation = AggregationManager(self.store.bus, self.store.lease, self.listeners)
         session = ReplaySession(cast("Store", self.store), aggregation, self.source, self.runner, lambda taken: None)
 
@@ -148,7 +149,7 @@ class Silent:
     def warning(self, event: str, **values: object) -> None: ...
 
 
-async def survives(build: Callable[[MemoryStore, Ledger], Run], n: int, *, after: bool, flatten: bool) -> ReplayResult:
+async def survives(build: Callable[[MemoryStore, Ledger], Run], n: int, *, after: bool, flatten: bool) -> RunResult:
     """Die at the ``n``-th commit, begin again on the same store, run to the end."""
     store = MemoryStore()
     first = build(store, cast("Ledger", CrashingLedger(store.ledger, n, after=after)))

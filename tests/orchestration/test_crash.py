@@ -8,8 +8,8 @@ from tests.orchestration.stage import WAVE, CrashingLedger, ListSource, Run, sur
 
 from fortified.domain.market import Bar
 from fortified.engine.fills import FillModel
+from fortified.engine.result import RunResult
 from fortified.orchestration import replay
-from fortified.orchestration.replay import ReplayResult
 from fortified.ports import Ledger
 from fortified.storage.memory import MemoryStore
 
@@ -46,7 +46,7 @@ def builder(name: str) -> Build:
     return build
 
 
-def shape(result: ReplayResult) -> tuple[object, ...]:
+def shape(result: RunResult) -> tuple[object, ...]:
     return (result.digest, result.bars, result.orders, list(result.fills), list(result.trades), result.open_quantity)
 
 
@@ -67,7 +67,7 @@ async def test_while_the_position_is_closed_at_the_end_of_the_data(after: bool) 
     assert [shape(result) for result in results] == [shape(undisturbed)] * 5
 
 
-async def counted(build: Build, *, flatten: bool) -> tuple[ReplayResult, int]:
+async def counted(build: Build, *, flatten: bool) -> tuple[RunResult, int]:
     """A run that nothing disturbs, and how often it commits."""
     store = MemoryStore()
     ledger = CrashingLedger(store.ledger)

@@ -8,13 +8,14 @@ import typer
 from fortified.adapters.replay import ReplayDataSource
 from fortified.aggregation.base import BaseAggregator
 from fortified.aggregation.factory import create_aggregator
-from fortified.bootstrap_replay import load_source, resolve_instrument
+from fortified.bootstrap_replay import load_source
 from fortified.cli.loop import run
 from fortified.cli.output import check_writable, errors, progress_bar, shortest, show_report, write_csv, write_json
 from fortified.domain.calendar import get_calendar
 from fortified.domain.instrument import Instrument
 from fortified.domain.market import Bar, Tick
 from fortified.domain.timeframe import Timeframe
+from fortified.runs import resolve_instrument
 
 app = typer.Typer(add_completion=False)
 HEADER = ("ts_open", "ts_close", "open", "high", "low", "close", "volume", "ticks", "complete")

@@ -17,6 +17,7 @@ COMMANDS = {
     "serve": ("fortified.cli.serve", "Run the server."),
     "bars": ("fortified.cli.bars", "Build bars from a file of ticks."),
     "replay": ("fortified.cli.replay", "Trade a file on paper through the whole live path."),
+    "backtest": ("fortified.cli.backtest", "Trade a file on paper, walking arrays: as a replay, and fast."),
     "doctor": ("fortified.cli.doctor", "Check this machine, its settings and its Redis."),
     "user": ("fortified.cli.user", "Users who may log in."),
     "state": ("fortified.cli.state", "The ledger's state: show or clear it."),

@@ -126,6 +126,11 @@ class Engine:
         """Whether enough bars were seen before what comes next."""
         return self.warm_count >= self.config.warmup
 
+    @property
+    def has_goals(self) -> bool:
+        """Whether a leg is still on its way: an order works, or an exit waits for its time."""
+        return bool(self._goals)
+
     def now_ns(self) -> int | None:
         """The time of the last event; None before the first."""
         return None if self._moment is None else self._moment.ts_event
@@ -171,7 +176,7 @@ class Engine:
     def _on_update(self, event: BarUpdated, book: Book) -> Decision:
         update = event.update
         self._moment = Moment(update.ts_event, update.seq, update.price, True, event.fresh, self.is_warm)
-        self._stretch(update.price, update.price, book)
+        self.stretch(update.price, update.price, book)
         if not self._wants_ticks:
             return self._pursue(book) if self._goals else NOTHING
         try:
@@ -186,7 +191,7 @@ class Engine:
         warm = self.warm_count > self.config.warmup  # the bar itself does not count
         self._moment = Moment(bar.ts_close, bar.seq, bar.close, not bar.flags & BarFlag.SESSION_END, event.fresh, warm)
         if bar.flags & BarFlag.FROM_BARS:
-            self._stretch(bar.high, bar.low, book)
+            self.stretch(bar.high, bar.low, book)
         if not fed:
             return self._pursue(book) if self._goals else NOTHING
         answers = self._ask(bar, _position(book))
@@ -379,7 +384,8 @@ class Engine:
         assert self._moment is not None
         return self._moment
 
-    def _stretch(self, high: float, low: float, book: Book) -> None:
+    def stretch(self, high: float, low: float, book: Book) -> None:
+        """Show the open positions a price range that traded."""
         for account, leg in book.items():
             if leg.quantity:
                 known = self._extremes.get(account)

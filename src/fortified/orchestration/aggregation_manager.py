@@ -5,6 +5,7 @@ processes never publish the same one. Knows no venue and no Redis.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
@@ -13,7 +14,7 @@ import msgspec
 from fortified.aggregation.base import DEFAULT_GRACE_NS, BaseAggregator
 from fortified.aggregation.factory import create_aggregator
 from fortified.domain.calendar import get_calendar
-from fortified.domain.errors import NotFound
+from fortified.domain.errors import FortifiedError, NotFound, StoreUnavailable
 from fortified.domain.instrument import Instrument
 from fortified.domain.timeframe import Timeframe
 from fortified.orchestration.events import FeedHealth, Listeners
@@ -21,6 +22,8 @@ from fortified.orchestration.symbol_publisher import SymbolPublisher
 from fortified.ports import BaseDataSource, Clock, Lease, MarketBus, StreamRef
 
 Gate = Callable[[int], Awaitable[None]]
+CLOSE_TIMEOUT_S = 5.0
+"""How long an end waits for a store that does not answer."""
 
 
 class Feed(msgspec.Struct):
@@ -67,7 +70,7 @@ class AggregationManager:
     async def held(self) -> AsyncIterator[None]:
         """Put off the subscriptions of new symbols to the end of the block, so that all their timeframes begin with the same tick.
 
-        Raises at its end what a source says to a subscription; that symbol is given up then.
+        Raises at its end what the first source says that refuses a subscription; such symbols are given up, the others begin.
         """
         self._holds += 1
         try:
@@ -75,8 +78,7 @@ class AggregationManager:
         finally:
             self._holds -= 1
             if not self._holds:
-                for feed in [feed for feed in self._feeds.values() if not feed.subscribed]:
-                    await self._subscribe(feed)
+                await self._subscribe_new()
 
     async def remove(self, symbol: str, timeframe: str, user: str) -> None:
         """``user`` no longer wants the timeframe; it ends when nobody does, and the subscription with the last one.
@@ -124,17 +126,29 @@ class AggregationManager:
         return [self._health(symbol, self._feeds[symbol], clock) for symbol in sorted(self._feeds)]
 
     async def close(self) -> None:
-        """Confirm what was published and give the leases back."""
-        await self._bus.flush()
-        for symbol in list(self._feeds):
-            await self._lease.release(f"publisher:{symbol}")
-        self._feeds.clear()
+        """Confirm what was published and give the leases back, as far as the store answers: leases end by themselves too."""
+        feeds, self._feeds = self._feeds, {}
+        with contextlib.suppress(TimeoutError, StoreUnavailable):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._bus.flush()
+                for symbol in feeds:
+                    await self._lease.release(f"publisher:{symbol}")
 
     async def _new_feed(self, instrument: Instrument, source: BaseDataSource) -> Feed:
         await self._lease.acquire(f"publisher:{instrument.symbol}")
         feed = Feed(instrument, source, SymbolPublisher(instrument.symbol, self._bus, self._listeners), {})
         self._feeds[instrument.symbol] = feed
         return feed
+
+    async def _subscribe_new(self) -> None:
+        refused: list[FortifiedError] = []
+        for feed in [feed for feed in self._feeds.values() if not feed.subscribed]:
+            try:
+                await self._subscribe(feed)
+            except FortifiedError as error:
+                refused.append(error)
+        if refused:
+            raise refused[0]
 
     async def _subscribe(self, feed: Feed) -> None:
         try:

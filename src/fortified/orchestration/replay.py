@@ -6,16 +6,13 @@ where it stopped, because the source resumes by tick and the runner by its last 
 
 import asyncio
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 
-import msgspec
-
-from fortified.domain.order import Fill, OrderEvent, Purpose
+from fortified.domain.order import OrderEvent, Purpose
 from fortified.domain.signal import Target
 from fortified.domain.timeframe import Timeframe
-from fortified.domain.trade import Trade
 from fortified.engine.inputs import Command
-from fortified.engine.statistics import TradeStatistics, trade_statistics
+from fortified.engine.result import RunResult
+from fortified.engine.statistics import trade_statistics
 from fortified.orchestration.aggregation_manager import AggregationManager
 from fortified.orchestration.strategy_runner import StrategyRunner
 from fortified.orchestration.symbol_publisher import SymbolPublisher
@@ -25,20 +22,6 @@ WINDOW = 2048
 """Entries the publisher may be ahead of the runner: below the length of the streams, so none is trimmed unread."""
 READ_TIMEOUT_MS = 50
 END = "end_of_data"
-
-
-class ReplayResult(msgspec.Struct, frozen=True):
-    """What a replay did. ``digest`` fingerprints bars, fills and trades."""
-
-    bars: int
-    orders: int
-    fills: Sequence[Fill]
-    trades: Sequence[Trade]
-    stats: TradeStatistics
-    digest: str
-    late: int
-    out_of_session: int
-    open_quantity: Decimal
 
 
 class ReplaySession:
@@ -59,7 +42,7 @@ class ReplaySession:
         self._progress = progress
         self._ended = False
 
-    async def run(self, *, flatten: bool, close_out: Callable[[], Sequence[OrderEvent]]) -> ReplayResult:
+    async def run(self, *, flatten: bool, close_out: Callable[[], Sequence[OrderEvent]]) -> RunResult:
         """Run to the end of the data. ``close_out`` makes the brokers fill at the last price from then on, and what rests at once."""
         engine = self._runner.engine
         instrument, timeframe = engine.config.instrument, Timeframe.parse(engine.config.timeframe)
@@ -99,11 +82,11 @@ class ReplaySession:
         self._progress(taken)
         await self._runner.wait_within(publisher.frontier(self._runner.key.timeframe), WINDOW)
 
-    async def _result(self, late: int, out_of_session: int) -> ReplayResult:
+    async def _result(self, late: int, out_of_session: int) -> RunResult:
         key = self._runner.key
         trades, _ = await self._store.ledger.trades(TradeQuery(strategy=key.strategy, descending=False, limit=None))
         fills = list(await self._store.ledger.fills(strategy=key.strategy, limit=10_000_000))
-        return ReplayResult(
+        return RunResult(
             bars=self._runner.bars,
             orders=self._runner.orders,
             fills=sorted(fills, key=lambda fill: (fill.seq, fill.purpose is Purpose.ENTRY)),

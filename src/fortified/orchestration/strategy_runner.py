@@ -37,8 +37,9 @@ from fortified.engine.inputs import (
 )
 from fortified.orchestration.events import DenialSeen, Listeners, RunnerStatus
 from fortified.orchestration.order_tracking import OrderTrackingService
+from fortified.orchestration.symbol_publisher import seq_of
 from fortified.orchestration.trade_state_manager import TradeStateManager
-from fortified.ports import BaseBroker, BusEvent, BusReader, Clock, Ledger, LedgerUnit, RunnerKey
+from fortified.ports import ORIGIN, BaseBroker, BusEvent, BusReader, Clock, EntryId, Ledger, LedgerUnit, RunnerKey
 
 READ_TIMEOUT_MS = 1000
 EXPECTED = frozenset({DenialCode.WARMING_UP, DenialCode.STALE_DATA})
@@ -64,6 +65,8 @@ class RunnerState(msgspec.Struct):
     last_update: BarUpdate | None
     last_bar: Bar | None
     """The last event: one of the two."""
+    joined: EntryId = ORIGIN
+    made_of: str = ""
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -71,7 +74,10 @@ _DECODER = msgspec.msgpack.Decoder(RunnerState)
 
 
 class StrategyRunner:
-    """Runs one engine over one reader. ``clock`` None means the events are the time, and nothing is ever stale."""
+    """Runs one engine over one reader. ``clock`` None means the events are the time, and nothing is ever stale.
+
+    ``made_of`` names the strategy and its parameters: the memory of another strategy is not taken up.
+    """
 
     def __init__(
         self,
@@ -87,6 +93,7 @@ class StrategyRunner:
         *,
         clock: Clock | None = None,
         freshness_ns: int = 10_000_000_000,
+        made_of: str = "",
     ) -> None:
         self.key = key
         self.engine = engine
@@ -106,37 +113,41 @@ class StrategyRunner:
         self._log = log
         self._clock = clock
         self._freshness_ns = freshness_ns
+        self._made_of = made_of
         self._unit = LedgerUnit(key)
         self._book: dict[AccountId, LegState] = {}
         self._outbox: list[Order] = []  # decided, not yet sent
         self._cancels: list[str] = []
         self._lock = asyncio.Lock()
         self._moved = asyncio.Event()
-        self._joined = -1
+        self.joined = ORIGIN
+        """The streams begin behind this entry for the runner; a group that is older than it gives earlier ones, which are passed over."""
         self._ended = False
 
     # --- life ---
 
     async def recover(self) -> bool:
-        """Take up where the last process stopped; start and crash recovery are this one path. False when there is nothing to take up."""
+        """Take up where the last process stopped; start and crash recovery are this one path.
+
+        False when the strategy has to be warmed up, because it is new here or is made of something else now.
+        """
         record = await self._ledger.load(self.key)
         symbols = {leg.symbol for leg in self._legs.values()}
         self._tracker.restore(self.key.strategy, symbols, record.orders)
         self._positions.restore(self.key.strategy, symbols, record.positions)
-        if record.state is not None:
-            self._restore(_DECODER.decode(record.state))
+        known = record.state is not None and self._restore(_DECODER.decode(record.state))
         self._refresh()
         for account, broker in self._brokers.items():
             if self.last is not None:
                 broker.on_market(self.last)
             working = self._working(account)
             await broker.restore([order for order in working if order.status is not OrderStatus.INITIALIZED])
-        unsent = [order for account in self._brokers for order in self._working(account) if order.status is OrderStatus.INITIALIZED]
+        unsent = [order for order in self._all_working() if order.status is OrderStatus.INITIALIZED]
         if unsent:
             self._outbox = unsent
             await self._carry_out()
             await self._commit()
-        return record.state is not None
+        return known
 
     async def run(self, reader: BusReader) -> None:
         """Consume ``reader`` until cancelled. While the store is away it waits, and goes on where it stopped."""
@@ -146,10 +157,6 @@ class StrategyRunner:
         finally:
             self._ended = True
             self._moved.set()
-
-    def join(self, seq: int) -> None:
-        """Say behind which tick the streams begin for this runner."""
-        self._joined = seq
 
     async def wait_within(self, frontier: int, window: int) -> None:
         """Wait until at most ``window`` ticks up to ``frontier`` are still to be taken in: back-pressure for a source that can wait."""
@@ -174,8 +181,11 @@ class StrategyRunner:
         return len(events)
 
     async def command(self, command: Command) -> tuple[list[Order], list[Denial]]:
-        """Carry out an operator's wish through the same path as a signal."""
+        """Carry out an operator's wish through the same path as a signal. A runner that has ended refuses it."""
         async with self._lock:
+            if self._ended:
+                text = f"{self.key} has ended; start its strategy again"
+                return [], [Denial(DenialCode.HALTED, text, account, command.ts_event, command.reason) for account in self._legs]
             decision = self._decide(command)
             await self._carry_out()
             await self._commit()
@@ -187,12 +197,19 @@ class StrategyRunner:
             await self._commit()
 
     async def cancel_working(self, *, except_for: str | None = None) -> None:
-        """Cancel every order that works, but those of the reason ``except_for``."""
+        """Cancel every order that works, but those of the reason ``except_for``, and those that follow from a cancel."""
         async with self._lock:
-            working = [order for account in self._brokers for order in self._working(account)]
-            self._cancels = [order.order_id for order in working if order.reason != except_for]
-            await self._carry_out()
+            asked: set[str] = set()
+            while wanted := [order.order_id for order in self._all_working() if order.reason != except_for and order.order_id not in asked]:
+                asked.update(wanted)
+                self._cancels = wanted
+                await self._carry_out()
             await self._commit()
+
+    async def retire(self) -> None:
+        """Take no more commands, and cancel every order that works."""
+        self._ended = True
+        await self.cancel_working()
 
     async def settle(self, events: Sequence[OrderEvent]) -> None:
         """Apply order events that came by themselves."""
@@ -204,7 +221,13 @@ class StrategyRunner:
     @property
     def seq(self) -> int:
         """The last tick that was taken in; -1 before the first."""
-        return self._joined if self.last is None else max(self.last.seq, self._joined)
+        joined = seq_of(self.joined)
+        return joined if self.last is None else max(self.last.seq, joined)
+
+    @property
+    def ts_last(self) -> int | None:
+        """Time (ns) of the last event."""
+        return None if self.last is None else self.last.ts_event if isinstance(self.last, BarUpdate) else self.last.ts_close
 
     def open_quantity(self) -> Decimal:
         """Net units of all accounts, signed."""
@@ -213,7 +236,7 @@ class StrategyRunner:
     def describe(self, status: RunnerStatus, now_ns: int) -> RunnerStatus:
         """``status`` with what this runner knows."""
         engine, last = self.engine, self.last
-        stamp = None if last is None else last.ts_event if isinstance(last, BarUpdate) else last.ts_close
+        stamp = self.ts_last
         signal = self.last_signal
         return msgspec.structs.replace(
             status,
@@ -234,6 +257,9 @@ class StrategyRunner:
 
     async def _take(self, event: BusEvent) -> None:
         payload = event.payload
+        if event.entry <= self.joined:
+            self._acknowledge(event)
+            return
         if event.gap:
             self._log.warning("entries are missing, warming up again", runner=str(self.key), before=str(event.entry))
             self._decide(GapSeen(payload.ts_open, "stream entries were trimmed unread"))
@@ -244,16 +270,18 @@ class StrategyRunner:
         if self._outbox or self._cancels:
             await self._carry_out()
         self.last = payload
+        self._acknowledge(event)  # with what the market did at the broker already durable, not before
         if isinstance(payload, BarUpdate):
-            self._unit.updates_acked.append(event.entry)
             self._decide(BarUpdated(payload, self._is_fresh(payload.ts_recv)))
         else:
-            self._unit.bars_acked.append(event.entry)
             self.bars += 1
             self.digest.add(payload)
             self._decide(BarClosed(payload, self._is_fresh(payload.ts_close)))
         if self._outbox or self._cancels:
             await self._carry_out()
+
+    def _acknowledge(self, event: BusEvent) -> None:
+        (self._unit.updates_acked if isinstance(event.payload, BarUpdate) else self._unit.bars_acked).append(event.entry)
 
     def _decide(self, event: EngineInput) -> Decision:
         """Ask the engine. What it wants is in the book at once, so that no later input of the same step can want it again."""
@@ -293,9 +321,8 @@ class StrategyRunner:
                 await self._cancel(order_id)
 
     async def _cancel(self, order_id: str) -> None:
-        order = self._tracker.get(order_id)
-        if order is not None and self.last is not None:
-            now = self.last.ts_event if isinstance(self.last, BarUpdate) else self.last.ts_close
+        order, now = self._tracker.get(order_id), self.ts_last
+        if order is not None and now is not None:
             self._settle(await self._brokers[order.account].cancel_order(order, now))
 
     def _book_fill(self, fill: Fill) -> None:
@@ -322,9 +349,8 @@ class StrategyRunner:
             tell = self._log.debug if denial.code in EXPECTED else self._log.info
             tell("order denied", runner=str(self.key), code=denial.code.value, text=denial.text)
             self._listeners.emit(DenialSeen(self.key, denial))
-        if decision.signal is not None and self.last is not None:
-            self.last_signal = decision.signal
-            self.ts_last_signal = self.last.ts_event if isinstance(self.last, BarUpdate) else self.last.ts_close
+        if decision.signal is not None:
+            self.last_signal, self.ts_last_signal = decision.signal, self.ts_last
 
     # --- state ---
 
@@ -346,12 +372,18 @@ class StrategyRunner:
     def _snapshot(self) -> bytes:
         last = self.last
         update, bar = (last, None) if isinstance(last, BarUpdate) else (None, last)
-        return _ENCODER.encode(RunnerState(self.engine.snapshot(), self.digest.value, self.bars, self.orders, update, bar))
+        engine = self.engine.snapshot()
+        return _ENCODER.encode(RunnerState(engine, self.digest.value, self.bars, self.orders, update, bar, self.joined, self._made_of))
 
-    def _restore(self, state: RunnerState) -> None:
-        self.engine.restore(state.engine)
+    def _restore(self, state: RunnerState) -> bool:
+        """Go back to ``state``; False when the strategy in it is not this one, which stays as it is then: new."""
+        same = state.made_of == self._made_of
+        fresh = self.engine.snapshot()
+        self.engine.restore(state.engine if same else msgspec.structs.replace(state.engine, strategy=fresh.strategy, warm_count=0))
         self.digest.value = state.digest
         self.bars, self.orders, self.last = state.bars, state.orders, state.last_update or state.last_bar
+        self.joined = state.joined
+        return same
 
     def _refresh(self) -> None:
         """Take the book anew from its owners; done whenever an order changed."""
@@ -364,6 +396,9 @@ class StrategyRunner:
         if position is None:
             return LegState(working=working, frozen=unknown)
         return LegState(position.quantity, position.average_price, working, position.day_pnl, position.trading_day, unknown)
+
+    def _all_working(self) -> list[Order]:
+        return [order for account in self._brokers for order in self._working(account)]
 
     def _working(self, account: AccountId) -> tuple[Order, ...]:
         return self._tracker.working(account, self.key.strategy, self._legs[account].symbol)

@@ -42,11 +42,15 @@ class TradeStateManager:
         return position, trade
 
     def restore(self, strategy: str, symbols: Collection[str], positions: Iterable[Position]) -> None:
-        """Take over the positions of the ledger; what was held of that strategy and those symbols is forgotten."""
+        """Take over the positions of the ledger; what was held of that strategy and those symbols is forgotten.
+
+        Other symbols are left alone: their runners may have booked what the ledger does not show yet.
+        """
         for key in [key for key in self._positions if key[1] == strategy and key[2] in symbols]:
             del self._positions[key]
         for position in positions:
-            self._positions[position.account, position.strategy, position.symbol] = position
+            if position.strategy == strategy and position.symbol in symbols:
+                self._positions[position.account, position.strategy, position.symbol] = position
 
     def positions(self, strategy: str | None = None) -> Sequence[Position]:
         """All positions, of one strategy or of all, in an order that never varies."""

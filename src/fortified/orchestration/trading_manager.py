@@ -14,13 +14,14 @@ import msgspec
 
 from fortified.domain.account import Mode, account_id
 from fortified.domain.calendar import get_calendar
-from fortified.domain.errors import FortifiedError, InvariantError, NotFound, Refused
+from fortified.domain.errors import ConfigError, FortifiedError, InvariantError, NotFound, Refused, StoreUnavailable
 from fortified.domain.instrument import Instrument
+from fortified.domain.order import Order
 from fortified.domain.signal import Target
 from fortified.domain.ticker import TickerConfig
 from fortified.domain.timeframe import Timeframe
 from fortified.engine.engine import Engine, EngineConfig
-from fortified.engine.inputs import Command, Leg
+from fortified.engine.inputs import Command, Denial, Leg
 from fortified.engine.risk import RiskLimits
 from fortified.orchestration.aggregation_manager import AggregationManager
 from fortified.orchestration.backfill_service import BackfillService
@@ -33,6 +34,7 @@ from fortified.orchestration.trade_state_manager import TradeStateManager
 from fortified.ports import ORIGIN, BaseBroker, BaseDataSource, BusReader, Clock, DesiredRun, RunnerKey, Store, StreamRef
 from fortified.strategies.base import BaseStrategy, Logger, StrategyConfig
 
+PUMP_RETRY_S = 1.0
 CATCH_UP_WINDOW = 1024
 """Ticks a runner may be behind a source that can wait; well below the length of the streams."""
 NO_LIVE = "no live broker is connected in this version; start with live_mode=false"
@@ -86,7 +88,6 @@ class TradingManager:
         self._tracker = OrderTrackingService()
         self._positions = TradeStateManager()
         self._handles: dict[RunnerKey, Handle] = {}
-        self._charts: set[str] = set()
         self._group: asyncio.TaskGroup | None = None
         self._lock = asyncio.Lock()
 
@@ -113,10 +114,16 @@ class TradingManager:
                 self._group = None
 
     async def _pump(self, source: BaseDataSource) -> None:
-        try:
-            await self._aggregation.pump(source, self._wait_for_runners if source.patient else None)
-        except FortifiedError as error:
-            self._log.warning("a data source ended", source=source.name, reason=str(error))
+        while True:
+            try:
+                await self._aggregation.pump(source, self._wait_for_runners if source.patient else None)
+                return
+            except StoreUnavailable as error:  # it refused for a while: what it lost is a hole that readers see
+                self._log.warning("publication was refused", source=source.name, reason=str(error))
+                await asyncio.sleep(PUMP_RETRY_S)
+            except FortifiedError as error:
+                self._log.warning("a data source ended", source=source.name, reason=str(error))
+                return
 
     async def _wait_for_runners(self, taken: int) -> None:
         """Let no runner fall so far behind that entries are trimmed before it read them."""
@@ -126,36 +133,52 @@ class TradingManager:
                 await handle.runner.wait_within(publisher.frontier(handle.key.timeframe), CATCH_UP_WINDOW)
 
     async def _resume(self) -> None:
-        async with self._aggregation.held():
+        async with self._together():
             for run in await self.store.config.desired():
                 try:
                     await self.start(run.strategy, Mode(run.mode), actor=run.started_by or "restart")
                 except FortifiedError as error:
                     self._log.warning("a strategy that should run could not start", strategy=run.strategy, reason=str(error))
 
+    @asynccontextmanager
+    async def _together(self) -> AsyncIterator[None]:
+        """New symbols are subscribed to at the end of the block; where a source refuses one, its runners are halted."""
+        try:
+            async with self._aggregation.held():
+                yield
+        except FortifiedError as error:
+            refused = [handle for handle in self._handles.values() if self._is_cut_off(handle)]
+            if not refused:
+                raise
+            for handle in refused:
+                await self._fail(handle, error)
+
+    def _is_cut_off(self, handle: Handle) -> bool:
+        return handle.state == "running" and self._aggregation.publisher(handle.key.symbol) is None
+
     # --- start, stop, status ---
 
     async def start(self, strategy: str, mode: Mode, *, actor: str) -> list[RunnerStatus]:
-        """Start every configured ticker of ``strategy``; what runs already is left alone.
+        """Start every configured ticker of ``strategy``; what runs already as it is configured is left alone.
 
         Raises:
             NotFound: the strategy is unknown or has no tickers. Refused: it cannot start now, with the reasons.
         """
         async with self._lock:
             configs = await self._startable(strategy, mode)
-            async with self._aggregation.held():
+            async with self._together():
                 for config in configs:
                     await self._run(RunnerKey(strategy, config.symbol, config.timeframe, mode.value), config)
             await self.store.config.put_desired(DesiredRun(strategy, mode.value, actor, self._clock.now_ns()))
         return self.status(strategy)
 
     async def _run(self, key: RunnerKey, config: TickerConfig) -> None:
-        """Begin a runner where there is none; one of another timeframe on the same position makes place."""
+        """Begin a runner where there is none; one of another timeframe or configuration on the same position makes place."""
         same = [handle for handle in self._handles.values() if _same_position(handle.key, key)]
-        if any(handle.key == key and handle.state in ("warming", "running") for handle in same):
+        if any(handle.key == key and handle.config == config and handle.state == "running" for handle in same):
             return
         for handle in same:
-            await self._end(handle)
+            await self._retire(handle)
             del self._handles[handle.key]
         await self._begin(key, config)
 
@@ -170,9 +193,7 @@ class TradingManager:
                 self._strategies.get(strategy)
             await self.store.config.delete_desired(strategy)
             for handle in [handle for handle in self._handles.values() if handle.key.strategy == strategy]:
-                if handle.runner is not None and handle.state == "running":
-                    await handle.runner.cancel_working()
-                await self._end(handle)
+                await self._retire(handle)
                 handle.state, handle.reason = "stopped", f"stopped by {actor}"
                 self.listeners.emit(self._status(handle))
         return self.status(strategy)
@@ -200,12 +221,20 @@ class TradingManager:
                 "start it by /api/start-trading, then try again"
             )
         command = Command(command_id, target, f"manual_{target.name.lower()}", self._clock.now_ns())
-        outcomes = [await handle.runner.command(command) for handle in handles if handle.runner is not None]
+        outcomes = [await self._command(handle, command) for handle in handles]
         orders = tuple(order for made, _ in outcomes for order in made)
         denials = tuple(denial for _, refused in outcomes for denial in refused)
         duplicate = bool(denials) and all(denial.code.value == "DUPLICATE_INTENT" for denial in denials) and not orders
         self._log.info("manual trigger", symbol=wanted, target=target.name, actor=actor, orders=len(orders), denials=len(denials))
         return ManualOutcome(command_id, tuple(str(handle.key) for handle in handles), orders, denials, duplicate)
+
+    async def _command(self, handle: Handle, command: Command) -> tuple[list[Order], list[Denial]]:
+        assert handle.runner is not None
+        try:
+            return await handle.runner.command(command)
+        except InvariantError as error:
+            await self._fail(handle, error)
+            raise
 
     # --- configuration and views ---
 
@@ -234,13 +263,14 @@ class TradingManager:
             NotFound: there is none. Refused: it is running.
         """
         wanted = self._around.instrument(symbol).symbol
-        busy = [
-            key for key, handle in self._handles.items() if (key.strategy, key.symbol) == (strategy, wanted) and handle.state != "stopped"
-        ]
-        if busy:
-            raise Refused([f"{strategy} runs on {wanted}; stop it first by /api/stop-trading?strategy={strategy}"])
-        if not await self.store.config.delete_ticker(strategy, wanted):
-            raise NotFound(f"strategy {strategy!r} has no ticker {wanted}")
+        async with self._lock:
+            held = [key for key in self._handles if (key.strategy, key.symbol) == (strategy, wanted)]
+            if any(self._handles[key].state != "stopped" for key in held):
+                raise Refused([f"{strategy} runs on {wanted}; stop it first by /api/stop-trading?strategy={strategy}"])
+            if not await self.store.config.delete_ticker(strategy, wanted):
+                raise NotFound(f"strategy {strategy!r} has no ticker {wanted}")
+            for key in held:
+                del self._handles[key]
 
     def strategies(self) -> list[StrategyInfo]:
         """What can be configured, with the schema of its parameters."""
@@ -254,12 +284,13 @@ class TradingManager:
         return sorted([*known, *planned], key=lambda info: info.name)
 
     def mark(self, symbol: str) -> Decimal | None:
-        """The last price seen of ``symbol``."""
-        for handle in self._handles.values():
-            if handle.key.symbol == symbol and handle.runner is not None and handle.runner.last is not None:
-                last = handle.runner.last
-                return handle.instrument.price(last.close)
-        return None
+        """The last price seen of ``symbol``, by whichever of its runners saw one last."""
+        seen = [
+            (handle.runner.ts_last or 0, handle.instrument.price(handle.runner.last.close))
+            for handle in self._handles.values()
+            if handle.key.symbol == symbol and handle.runner is not None and handle.runner.last is not None
+        ]
+        return max(seen)[1] if seen else None
 
     def health(self) -> HealthReport:
         """Feeds and runners in numbers."""
@@ -274,14 +305,16 @@ class TradingManager:
         return self._aggregation.refs
 
     async def watch(self, symbol: str) -> None:
-        """Aggregate ``symbol`` into the chart timeframes too."""
+        """Aggregate ``symbol`` into the chart timeframes too, as far as its source can give them."""
         source = self._around.source(symbol)
-        if source is not None and symbol not in self._charts:
-            self._charts.add(symbol)
-            ready_made = source.bar_timeframe(symbol)
-            wanted = [Timeframe.parse(name) for name in self._around.chart_timeframes]
-            names = {timeframe.name: "charts" for timeframe in wanted if ready_made is None or not timeframe.is_tick}
-            await self._aggregation.add(self._around.instrument(symbol), names, source)
+        if source is None:
+            return
+        instrument = self._around.instrument(symbol)
+        for name in self._around.chart_timeframes:
+            try:
+                await self._aggregation.add(instrument, {name: "charts"}, source)
+            except ConfigError as error:
+                self._log.warning("a chart timeframe is left out", symbol=symbol, timeframe=name, reason=str(error))
 
     # --- runners ---
 
@@ -296,10 +329,13 @@ class TradingManager:
             raise Refused(
                 [NO_LIVE] if self._around.live_allowed else ["live trading is off on this server; its owner sets ALLOW_LIVE=true", NO_LIVE]
             )
-        reasons = [reason for config in configs if (reason := self._obstacle(config)) is not None]
+        obstacles = [self._obstacle(config) for config in configs]
+        reasons = [reason for reason in obstacles if reason is not None]
         if len(reasons) == len(configs):
             raise Refused(reasons)
-        return [config for config in configs if self._obstacle(config) is None]
+        for reason in reasons:
+            self._log.warning("a ticker is left out", strategy=strategy, reason=reason)
+        return [config for config, reason in zip(configs, obstacles, strict=True) if reason is None]
 
     def _obstacle(self, config: TickerConfig) -> str | None:
         if self._around.source(config.symbol) is None:
@@ -321,17 +357,14 @@ class TradingManager:
         handle = Handle(key, config, instrument, source.name)
         self._handles[key] = handle
         try:
-            await self._prepare(handle, source)
-        except FortifiedError as error:
-            self._halt(handle, str(error))
-            return
-        handle.task = self._group.create_task(self._guard(handle))
-        try:
+            # The lease comes first: a process that has it may run this very runner, on the same group and the same ledger.
             await self._aggregation.add(instrument, {config.timeframe: str(key)}, source)
             await self.watch(instrument.symbol)
-        except FortifiedError as error:
-            await self._end(handle)
-            self._halt(handle, str(error))
+            await self._prepare(handle, source)
+        except Exception as error:
+            await self._fail(handle, error)
+            return
+        handle.task = self._group.create_task(self._guard(handle))
 
     async def _prepare(self, handle: Handle, source: BaseDataSource) -> None:
         """Warm the runner up and splice it to its streams."""
@@ -343,7 +376,6 @@ class TradingManager:
         ref = StreamRef(instrument.symbol, timeframe.name)
         checkpoint = await self.store.bus.checkpoint(ref)
         last = ORIGIN if checkpoint is None else max(checkpoint.last_bar, checkpoint.last_update)
-        handle.reader = await self.store.bus.reader(ref, key.group, key.consumer, last)
         runner = StrategyRunner(
             key,
             engine,
@@ -356,14 +388,19 @@ class TradingManager:
             self._around.log("runner"),
             clock=self._clock,
             freshness_ns=self._around.freshness_ns,
+            made_of=f"{strategy.__qualname__} {msgspec.json.encode(config.parameters, order='deterministic').decode()}",
         )
         handle.runner = runner
         if not await runner.recover():
-            runner.join(seq_of(last))
             through = None if checkpoint is None or checkpoint.last_closed is None else checkpoint.last_closed.seq
+            if runner.last is None:
+                runner.joined = last
+            elif engine.bar is not None:  # another strategy than before in the old place: bars behind it come by the stream
+                through = engine.bar.seq
             for bar in await self._backfill.warmup(ref, engine.config.warmup, through):
                 engine.warm(bar)
             await runner.save()
+        handle.reader = await self.store.bus.reader(ref, key.group, key.consumer, runner.joined)
         handle.state = "running"
         self._log.info(
             "runner started", runner=str(key), warm=engine.is_warm, bars=engine.warm_count, from_entry=str(last), seq=seq_of(last)
@@ -399,18 +436,31 @@ class TradingManager:
         assert handle.reader is not None
         try:
             await handle.runner.run(handle.reader)
-        except InvariantError as error:
-            self._halt(handle, f"the ledger contradicts itself: {error}")
-        except FortifiedError as error:
-            self._halt(handle, str(error))
-        except Exception as error:  # a strategy is the user's code: whatever it raises halts its runner, with positions untouched
-            self._log.warning("a runner failed", runner=str(handle.key), error=repr(error), exc_info=True)
-            self._halt(handle, f"{type(error).__name__} in strategy {handle.key.strategy!r}: {error}")
+        except Exception as error:
+            self._halt(handle, error)
 
-    def _halt(self, handle: Handle, reason: str) -> None:
+    def _halt(self, handle: Handle, error: Exception) -> None:
+        """Say why a runner does not run, with positions untouched."""
+        reason = str(error)
+        if isinstance(error, InvariantError):
+            reason = f"the ledger contradicts itself: {error}"
+        elif not isinstance(error, FortifiedError):  # a strategy is the user's code: it may raise whatever it likes
+            reason = f"{type(error).__name__} in strategy {handle.key.strategy!r}: {error}"
+            self._log.warning("a runner failed", runner=str(handle.key), error=repr(error), exc_info=error)
         handle.state, handle.reason = "halted", reason
         self._log.warning("runner halted", runner=str(handle.key), reason=reason)
         self.listeners.emit(self._status(handle))
+
+    async def _fail(self, handle: Handle, error: Exception) -> None:
+        """Halt a runner that nothing is left to do for."""
+        await self._end(handle)
+        self._halt(handle, error)
+
+    async def _retire(self, handle: Handle) -> None:
+        """End a runner in order: what works is canceled, positions stay."""
+        if handle.runner is not None and handle.state == "running":
+            await handle.runner.retire()
+        await self._end(handle)
 
     async def _end(self, handle: Handle) -> None:
         """End a runner's task and its wish for data."""
@@ -425,6 +475,8 @@ class TradingManager:
             await self._aggregation.remove(handle.key.symbol, handle.key.timeframe, str(handle.key))
         except NotFound:
             return
+        except FortifiedError as error:
+            self._log.warning("a subscription did not end in order", runner=str(handle.key), reason=str(error))
 
     def _status(self, handle: Handle) -> RunnerStatus:
         runner, key = handle.runner, handle.key

@@ -1,0 +1,99 @@
+"""What a run over files is asked to do, and the parts every such run is made of.
+
+Owns the options of replays and backtests, and how instrument, engine and files follow from them. Knows nothing of Redis.
+"""
+
+import logging
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from fortified.domain.account import Mode, account_id
+from fortified.domain.calendar import get_calendar
+from fortified.domain.errors import ConfigError
+from fortified.domain.instrument import AssetClass, Instrument, get_instrument, normalise_symbol
+from fortified.domain.timeframe import Timeframe
+from fortified.engine.engine import Engine, EngineConfig
+from fortified.engine.fills import FillModel
+from fortified.engine.inputs import Leg
+from fortified.strategies.base import BaseStrategy, StrategyConfig
+
+
+class RunOptions(msgspec.Struct, frozen=True):
+    """What a run is asked to do. ``warmup`` None: the strategy's own; ``speed`` None: as fast as it goes."""
+
+    files: tuple[Path, ...]
+    symbol: str
+    timeframe: str
+    strategy: str
+    params: dict[str, str]
+    quantity: Decimal
+    fills: FillModel
+    fee: str
+    warmup: int | None
+    calendar: str | None
+    tick_size: Decimal | None
+    multiplier: Decimal | None
+    flatten: bool
+    speed: float | None
+    bars_timeframe: str | None = None
+    strict: bool = False
+
+
+def resolve_instrument(symbol: str, calendar: str | None, tick_size: Decimal | None, multiplier: Decimal | None) -> Instrument:
+    """The instrument of ``symbol``, with what the caller overrides.
+
+    Raises:
+        ConfigError: it is unknown and tick size and multiplier are not both given, or one of them is not above 0.
+    """
+    for name, value in (("tick size", tick_size), ("multiplier", multiplier)):
+        if value is not None and not (value.is_finite() and value > 0):
+            raise ConfigError(f"{name} {value} is not possible; give a number above 0")
+    if calendar is not None:
+        get_calendar(calendar)
+    if tick_size is not None and multiplier is not None:
+        name = normalise_symbol(symbol)
+        kind = AssetClass.FUTURE if name.startswith("/") else AssetClass.EQUITY
+        return Instrument(name, kind, tick_size, multiplier, calendar or "24/7")
+    found = get_instrument(symbol)
+    return msgspec.structs.replace(
+        found,
+        tick_size=tick_size or found.tick_size,
+        multiplier=multiplier or found.multiplier,
+        calendar=calendar or found.calendar,
+    )
+
+
+def build_engine(options: RunOptions, instrument: Instrument, timeframe: Timeframe, strategy: type[BaseStrategy]) -> Engine:
+    """The engine of a run, with one account at the instrument's natural venue.
+
+    Raises:
+        ConfigError: a parameter of the strategy or the quantity is not possible.
+    """
+    config = StrategyConfig(instrument.symbol, timeframe.name, options.params)
+    log = logging.getLogger(f"strategy.{strategy.name}")
+
+    def create() -> BaseStrategy:
+        return strategy(config, log)
+
+    if options.quantity <= 0 or options.quantity != options.quantity.to_integral_value():
+        raise ConfigError(f"quantity {options.quantity} is not possible; give a whole number above 0")
+    own = create().warmup_periods()
+    account = account_id(Mode.PAPER, natural_venue(instrument))
+    return Engine(
+        EngineConfig(
+            strategy=strategy.name,
+            timeframe=timeframe.name,
+            instrument=instrument,
+            legs=(Leg(account, instrument.symbol, options.quantity),),
+            warmup=own if options.warmup is None else options.warmup,
+        ),
+        create,
+        get_calendar(instrument.calendar),
+    )
+
+
+def natural_venue(instrument: Instrument) -> str:
+    """Where an instrument is traded when nobody says: futures at TastyTrade, equities at Schwab."""
+    return "tastytrade" if instrument.asset_class is AssetClass.FUTURE else "schwab"

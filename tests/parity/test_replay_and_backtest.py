@@ -1,0 +1,131 @@
+"""Replay (Redis, streams, consumer group) and backtest (arrays) give the same bars, orders, fills, trades, P&L and digest."""
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from fortified.bootstrap_backtest import backtest_files
+from fortified.bootstrap_replay import Progress, run_replay
+from fortified.engine.fills import FillModel
+from fortified.engine.result import RunResult
+from fortified.runs import RunOptions
+from fortified.settings import Settings
+
+SECOND = 1_000_000_000
+SUNDAY_OPEN = 1_772_402_400 * SECOND  # 2026-03-01 17:00 in Chicago; the clocks go forward a week later
+SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "ticks"
+
+ON_TICK = '''
+from fortified import BaseStrategy, Signal, Target
+
+
+class Breaker(BaseStrategy):
+    """In on the first tick above the last bar's high, out on the first below its low."""
+
+    name = "breaker"
+
+    def __init__(self, config, logger):
+        super().__init__(config, logger)
+        self.high = self.low = 0.0
+
+    def warmup_periods(self):
+        return 2
+
+    def on_new_bar(self, bar, current_position):
+        self.high, self.low = bar.high, bar.low
+
+    def on_tick(self, tick, current_position):
+        if tick.price > self.high:
+            return Signal(Target.LONG, "above")
+        if tick.price < self.low:
+            return Signal(Target.FLAT, "below")
+        return None
+'''
+
+
+def market(path: Path, *, quotes: bool, seed: int) -> Path:
+    """Nine days of sparse prints: sessions, breaks, a weekend, a clock change, prints out of session, on boundaries and in one nanosecond."""
+    dice = np.random.default_rng(seed)
+    count = 9_000
+    gaps = [0, 1, SECOND, 20 * SECOND, 60 * SECOND, 180 * SECOND, 900 * SECOND]
+    step = dice.choice(gaps, count, p=[0.1, 0.1, 0.2, 0.2, 0.2, 0.17, 0.03])
+    ts = SUNDAY_OPEN - 600 * SECOND + np.cumsum(step)
+    ts[::50] = ts[::50] // (60 * SECOND) * (60 * SECOND)
+    ts = np.maximum.accumulate(ts)
+    price = 20_000 + 0.25 * np.cumsum(dice.integers(-3, 4, count))
+    columns: dict[str, Any] = {"ts_ns": ts, "price": price, "size": dice.integers(0, 5, count)}
+    if quotes:
+        known = dice.random(count) > 0.1
+        columns |= {"bid": np.where(known, price - 0.25, np.nan), "ask": np.where(known, price + 0.25, np.nan)}
+    pl.DataFrame(columns).write_parquet(path)
+    return path
+
+
+def both(redis_url: str, **asked: Any) -> tuple[RunResult, RunResult]:
+    fields: dict[str, Any] = {
+        **{"symbol": "/NQ", "timeframe": "20t", "strategy": "ema", "params": {"period_1": "3", "period_2": "8"}, "quantity": Decimal(2)},
+        **{"fills": FillModel(), "fee": "2.00/contract", "warmup": None, "calendar": None, "tick_size": None, "multiplier": None},
+        **{"flatten": True, "speed": None},
+    }
+    options = RunOptions(**(fields | asked))
+    settings = Settings(redis_url=redis_url, _env_file=None)  # type: ignore[arg-type,call-arg]  # pydantic makes the secret of it
+    replayed = asyncio.run(run_replay(settings, options, Progress(), lambda _: None))
+    return replayed, backtest_files(options, lambda done, total: None, lambda _: None)
+
+
+@pytest.mark.parametrize("quotes", [True, False], ids=["quotes", "prices"])
+@pytest.mark.parametrize("fills", [FillModel(), FillModel("last", 1), FillModel("next", 2, 90 * SECOND)], ids=["next", "last", "latency"])
+@pytest.mark.parametrize("timeframe", ["20t", "5", "1h"])
+def test_ema_over_sessions(redis_url: str, tmp_path: Path, timeframe: str, fills: FillModel, quotes: bool) -> None:
+    file = market(tmp_path / "ticks.parquet", quotes=quotes, seed=len(timeframe) + 7 * quotes)
+    replayed, tested = both(redis_url, files=(file,), timeframe=timeframe, fills=fills)
+    assert len(replayed.trades) > 2
+    assert replayed.out_of_session > 0
+    assert tested == replayed
+
+
+@pytest.mark.parametrize("direction", ["long", "short"])
+def test_one_direction_left_open_at_the_end(redis_url: str, tmp_path: Path, direction: str) -> None:
+    file = market(tmp_path / "ticks.parquet", quotes=True, seed=3)
+    params = {"period_1": "2", "period_2": "5", "trend_line_1": "WMA", "trend_line_2": "SMA", "direction": direction}
+    replayed, tested = both(redis_url, files=(file,), params=params, calendar="24/7", flatten=False, warmup=0)
+    assert {trade.side for trade in replayed.trades} == {direction.upper()}
+    assert tested == replayed
+
+
+@pytest.mark.parametrize("fills", [FillModel(), FillModel("last")], ids=["next", "last"])
+def test_a_strategy_that_wants_every_tick(redis_url: str, tmp_path: Path, fills: FillModel) -> None:
+    strategy = tmp_path / "breaker.py"
+    strategy.write_text(ON_TICK)
+    file = market(tmp_path / "ticks.parquet", quotes=True, seed=11)
+    replayed, tested = both(redis_url, files=(file,), strategy=str(strategy), params={}, fills=fills)
+    assert len(replayed.trades) > 10
+    assert tested == replayed
+
+
+@pytest.mark.parametrize("timeframe", ["1", "5"])
+def test_ready_made_bars(redis_url: str, tmp_path: Path, timeframe: str) -> None:
+    dice = np.random.default_rng(5)
+    minutes = np.flatnonzero(dice.random(4_000) > 0.2)
+    close = 20_000 + 0.25 * np.cumsum(dice.integers(-9, 10, len(minutes)))
+    opened = close + 0.25 * dice.integers(-4, 5, len(minutes))
+    high, low = np.maximum(opened, close) + 0.5, np.minimum(opened, close) - 0.75
+    columns = {"ts_open": SUNDAY_OPEN + minutes * 60 * SECOND, "open": opened, "high": high, "low": low, "close": close}
+    file = tmp_path / "bars.csv"
+    pl.DataFrame(columns | {"volume": dice.integers(1, 99, len(minutes))}).write_csv(file)
+    replayed, tested = both(redis_url, files=(file,), timeframe=timeframe, bars_timeframe="1")
+    assert len(replayed.trades) > 10
+    assert tested == replayed
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the real ticks are not here")
+@pytest.mark.parametrize(("name", "symbol", "timeframe"), [("CLF0_20191216_trades", "/CL", "144t"), ("ESH4_20231225_trades", "/ES", "1")])
+def test_real_ticks(redis_url: str, name: str, symbol: str, timeframe: str) -> None:
+    replayed, tested = both(redis_url, files=(SHARED / f"{name}.csv.gz",), symbol=symbol, timeframe=timeframe)
+    assert replayed.bars > 50
+    assert tested == replayed
