@@ -41,10 +41,10 @@ def random_walk(count: int) -> Ticks:
     return Ticks(ts, price, dice.integers(1, 9, count).astype(np.float64))
 
 
-def best(action: Callable[[], object]) -> tuple[float, float]:
+def best(action: Callable[[], object], rounds: int) -> tuple[float, float]:
     """The least seconds of the clock, and of this thread on the processor."""
     clock, processor = [], []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         began, began_processor = time.perf_counter(), time.thread_time()
         action()
         clock.append(time.perf_counter() - began)
@@ -69,8 +69,8 @@ def check(ticks: Ticks, timeframe: Timeframe, calendar_name: str) -> None:
 def measure(ticks: Ticks, timeframe: Timeframe, calendar_name: str) -> None:
     calendar, count = get_calendar(calendar_name), len(ticks.ts_ns)
     bars = build_bars(ticks, timeframe, calendar).bars
-    clock, processor = best(lambda: build_bars(ticks, timeframe, calendar))
-    objects, _ = best(lambda: bars.bars(SYMBOL, timeframe.name)) if len(bars) < 100_000 else (0.0, 0.0)
+    clock, processor = best(lambda: build_bars(ticks, timeframe, calendar), ROUNDS)
+    objects, _ = best(lambda: bars.bars(SYMBOL, timeframe.name), 3)
     rates = f"{count / clock / 1e6:>6.0f} M ticks/s of the clock {count / processor / 1e6:>6.0f} M of the processor"
     print(f"{timeframe.name:>5} {calendar_name:<10} {rates}  ({len(bars):,} bars, {objects / len(bars) * 1e6:.2f} µs for each object)")
 

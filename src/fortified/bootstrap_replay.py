@@ -38,8 +38,10 @@ from fortified.settings import Settings
 from fortified.storage.keys import Limits
 from fortified.strategies.base import BaseStrategy
 
-FORMAT = "1"
+FORMAT = "2"
 """Part of a run's name; it changes when what a run stores changes its meaning."""
+ABANDONED_S = 86_400.0
+"""A run that was killed may be resumed for a day; then its keys go."""
 
 
 class Progress(msgspec.Struct):
@@ -89,6 +91,7 @@ async def run_replay(settings: Settings, options: RunOptions, progress: Progress
     limits = Limits(fills=10_000_000, trades=10_000_000, orders=10_000_000)
     async with open_store(settings, prefix=prefix, limits=limits, bars_maxlen=kept, ticks_maxlen=kept) as store:
         await store.lease.acquire("run")
+        await store.sweep_runs(ABANDONED_S)
         broker = PaperBroker(natural_venue(instrument), instrument, fills=options.fills, fees=fee)
         aggregation = AggregationManager(store.bus, store.lease, Listeners())
         session = ReplaySession(store, aggregation, source, _runner(store, engine, broker, timeframe), _counter(progress, source))

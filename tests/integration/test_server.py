@@ -127,16 +127,17 @@ def test_the_flat_ticker_body_is_stored_and_given_back(client: httpx2.Client) ->
     assert client.delete("/api/tickers/ema//ES").status_code == 204
 
 
-@pytest.mark.xfail(reason="the documented example names a quantity of a future at schwab, which is refused", strict=True)
-def test_the_ticker_body_of_the_documentation_is_taken_as_it_is(client: httpx2.Client) -> None:
-    """It names a quantity of a future at a broker that takes none."""
+def test_the_ticker_of_the_documentation_names_a_broker_that_takes_no_futures(client: httpx2.Client) -> None:
+    """The configuration is refused with the fix, and taken with it."""
     body = {
         **{"symbol": "/NQ", "strategy": "ema", "timeframe": "144t", "trade_enabled": True},
         **{"schwab_quantity": 10, "tastytrade_quantity": 1},
         **{"period_1": 9, "period_2": 21, "trend_line_1": "EMA", "trend_line_2": "EMA"},
     }
     answer = client.post("/api/tickers", json=body)
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == 422
+    assert "schwab_symbol" in answer.text
+    assert client.post("/api/tickers", json=body | {"schwab_quantity": 0}).status_code == 200
 
 
 def test_a_manual_trigger_moves_the_position(client: httpx2.Client) -> None:
@@ -338,9 +339,6 @@ def test_a_chart_timeframe_that_cannot_be(tmp_path: Path) -> None:
         server.kill()
 
 
-@pytest.mark.xfail(
-    reason="the second server's runners take over ledger and consumer group before the lease of the publisher refuses them", strict=True
-)
 def test_a_second_server_on_the_same_data_publishes_nothing_twice(tmp_path: Path) -> None:
     with running(tmp_path) as first, first.client() as client:
         until(lambda: all(runner["state"] == "running" for runner in runners(client)), "the first runs")

@@ -43,7 +43,7 @@ class Fragile(Scripted):
     name: ClassVar[str] = "fragile"
 
     def warmup_periods(self) -> int:
-        return int(1 / (1 - self.config.parameters.get("broken", 0)))
+        return int(0 / (1 - self.config.parameters.get("broken", 0)))
 
     def on_new_bar(self, bar: Bar, current_position: StrategyPosition | None) -> Answers:
         if bar.close == 13.0:
@@ -221,10 +221,13 @@ class House:
         if status.state not in ("running", "warming"):
             return True
         assert self.market is not None
+        [handle] = [one for one in self.manager._handles.values() if (one.key.strategy, one.key.symbol) == (status.strategy, status.symbol)]
+        assert handle.runner is not None
         pair = self.store.bus._pair(StreamRef(status.symbol, status.timeframe))
-        group = pair.groups[f"{status.strategy}:{status.mode}"]
+        group = pair.groups[handle.key.group]
         published = self.market.given.get(status.symbol) == len(self.market.ticks[status.symbol])
-        return published and not group.pending and (group.bars_given, group.updates_given) == (pair.bars.last, pair.updates.last)
+        read = (group.bars_given, group.updates_given) == (pair.bars.last, pair.updates.last)
+        return published and read and not group.pending and not handle.runner._lock.locked()
 
     async def quantities(self, strategy: str = "scripted", symbol: str = "/NQ") -> dict[str, Decimal]:
         """Net position by venue."""
@@ -246,5 +249,5 @@ class House:
 async def until(look: Callable[[], object]) -> None:
     """Let the event loop turn until ``look`` finds something."""
     async with asyncio.timeout(10):
-        while not look():
+        while not look():  # noqa: ASYNC110 - what is looked at has no event
             await asyncio.sleep(0)

@@ -17,7 +17,6 @@ from fortified.domain.account import Mode
 from fortified.domain.errors import ConfigError, InvariantError, NotFound, Refused, StoreUnavailable, VenueUnavailable
 from fortified.domain.market import BarFlag
 from fortified.domain.order import Fill, Order, OrderStatus, Purpose
-from fortified.domain.position import FillContext, Position
 from fortified.domain.signal import Target
 from fortified.domain.trade import Trade
 from fortified.engine.fills import FillModel
@@ -25,7 +24,7 @@ from fortified.engine.inputs import DenialCode
 from fortified.orchestration import aggregation_manager, trading_manager
 from fortified.orchestration.events import ManualOutcome, RunnerStatus
 from fortified.orchestration.trading_manager import CATCH_UP_WINDOW
-from fortified.ports import LedgerUnit, RunnerKey, StreamRef, TradeQuery
+from fortified.ports import StreamRef, TradeQuery
 from fortified.storage.memory import MemoryLease, MemoryStore
 
 pytestmark = pytest.mark.anyio
@@ -161,7 +160,8 @@ async def test_chart_timeframes_begin_with_the_same_tick_as_the_runner() -> None
         ]
         assert [ref.timeframe for ref in house.manager.chart_timeframes()] == ["2t", "3t", "4t"]
         await house.stop()
-        await house.ticks(*[5.0] * 2)
+        cast("Market", house.market).add("/NQ", 5.0, 5.0)
+        await until(lambda: cast("Market", house.market).given["/NQ"] == 14)
         assert await bars(house, "2t") == [(seq, 0) for seq in range(1, 14, 2)]
 
 
@@ -276,9 +276,9 @@ async def test_a_strategy_that_cannot_be_made_halts_its_runner_and_not_the_serve
 
 
 async def test_a_symbol_that_another_process_publishes_is_left_alone() -> None:
-    house = House(charts=("1t",))
-    leases = Leases("publisher:/NQ")
-    house.store.lease = cast("MemoryLease", leases)
+    store, leases = MemoryStore(), Leases("publisher:/NQ")
+    store.lease = cast("MemoryLease", leases)
+    house = House(store, charts=("1t",))
     async with house.open():
         await house.configure(symbol="/ES")
         await house.run()
@@ -554,15 +554,6 @@ async def test_a_start_beside_a_runner_at_work_does_not_turn_its_positions_back(
         await asyncio.gather(wish, start)
         await house.ticks(5.0)
         assert await house.quantities() == {"tastytrade": 2}
-
-
-def test_positions_of_other_symbols_are_not_taken_from_the_ledger() -> None:
-    house = House()
-    manager = house.manager._positions
-    fill = Fill(
-        *("f1", "o1", "paper:tastytrade", "scripted", "/NQ", "BUY", Decimal(2), Decimal(5), Decimal(0), OPEN, 0, "", Purpose.ENTRY)  # type: ignore[arg-type]
-    )
-    del fill, manager
 
 
 # --- back-pressure ---

@@ -24,6 +24,7 @@ type Ints = NDArray[np.int64]
 type Floats = NDArray[np.float64]
 
 _CHUNK = 65_536
+_LAST_NS = 2**63 - 1
 _NS_PER_DAY = SECONDS_PER_DAY * NS_PER_SECOND
 
 
@@ -123,10 +124,11 @@ def _feed(ts: Ints, price: Floats, size: Floats, timeframe: Timeframe, calendar:
 def _sessions(ts: Ints, calendar: Calendar) -> Sessions:
     found = list(calendar.sessions(max(int(ts[0]), 0), int(ts[-1]) + 1)) if len(ts) else []
     opens = np.array([session.open_ns for session in found], np.int64)
-    closes = np.array([session.close_ns for session in found], np.int64)
-    days = np.array([calendar.bucket(session, _NS_PER_DAY, session.open_ns) for session in found], np.int64).reshape(-1, 2)
+    closes = np.array([min(session.close_ns, _LAST_NS) for session in found], np.int64)
+    days = [calendar.bucket(session, _NS_PER_DAY, session.open_ns) for session in found]
+    begins, ends = np.array([begin for begin, _ in days], np.int64), np.array([min(end, _LAST_NS) for _, end in days], np.int64)
     first, stop = np.searchsorted(ts, np.maximum(opens, 0)), np.searchsorted(ts, closes)  # before 0 every tick is late
-    return Sessions(*(column[stop > first] for column in (first, stop, opens, closes, days[:, 0], days[:, 1])))
+    return Sessions(*(column[stop > first] for column in (first, stop, opens, closes, begins, ends)))
 
 
 def _accepted(rows: int, sessions: Sessions) -> NDArray[np.bool_]:

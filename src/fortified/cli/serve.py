@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -38,17 +38,35 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
+        _on_signals(lambda: self.handle_exit(signal.SIGTERM, None))
+        yield
+        _on_signals(lambda: None)  # it is ending already
+
+
+def _on_signals(action: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, action)
 
 
 async def _serve(settings: Settings) -> None:
+    """Serve until a signal; one that comes while things are still starting ends them in order too."""
+    task, stopped = asyncio.current_task(), False
+
+    def stop() -> None:
+        nonlocal stopped
+        stopped = True
+        if task is not None:
+            task.cancel()
+
+    _on_signals(stop)
+    try:
+        await _run(settings)
+    except asyncio.CancelledError:
+        if not stopped:
+            raise
+
+
+async def _run(settings: Settings) -> None:
     listener = _listen(settings)
     with contextlib.closing(listener):
         async with running_app(settings) as application:

@@ -176,7 +176,10 @@ class StrategyRunner:
             async with self._lock:
                 for event in events:
                     await self._take(event)
-                await self._commit()
+                    if self._unit.orders:  # what happened to an order stays known, even if the strategy fails on the next event
+                        await self._commit()
+                if self._unit.bars_acked or self._unit.updates_acked:
+                    await self._commit()
         self._moved.set()
         return len(events)
 

@@ -34,9 +34,9 @@ from fortified.orchestration.trade_state_manager import TradeStateManager
 from fortified.ports import ORIGIN, BaseBroker, BaseDataSource, BusReader, Clock, DesiredRun, RunnerKey, Store, StreamRef
 from fortified.strategies.base import BaseStrategy, Logger, StrategyConfig
 
+CATCH_UP_WINDOW = 256
+"""Ticks a runner may be behind a source that can wait; with a batch of its ticks on top, below the length of the shortest stream."""
 PUMP_RETRY_S = 1.0
-CATCH_UP_WINDOW = 1024
-"""Ticks a runner may be behind a source that can wait; well below the length of the streams."""
 NO_LIVE = "no live broker is connected in this version; start with live_mode=false"
 
 

@@ -128,7 +128,10 @@ def decode_update(ref: StreamRef, entry: EntryId, fields: Fields) -> tuple[BarUp
 def decode_open_bar(entry: EntryId, fields: Fields) -> OpenBar:
     """The open bar of an update's entry, exactly as its aggregator had it."""
     value = _by_name(fields, _UPDATE_NAMES)
-    rest = dict(zip(REST_FIELDS, value[b"rest"].split(b","), strict=True))
+    parts = value[b"rest"].split(b",")
+    if len(parts) != len(REST_FIELDS):
+        raise DataError(f"a stream entry has {len(parts)} values in rest, not {len(REST_FIELDS)}: another version wrote it; delete that stream")
+    rest = dict(zip(REST_FIELDS, parts, strict=True))
     return OpenBar(
         ts_open=int(value[b"ts_open"]),
         ts_end=int(rest["ts_end"]),

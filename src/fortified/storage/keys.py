@@ -45,6 +45,8 @@ class Keys:
         """SET of [strategy, symbol] as JSON: which ticker configurations exist."""
         self.desired = f"{prefix}desired"
         """HASH strategy → JSON: what should be running after a restart."""
+        self.runs = "runs"
+        """ZSET prefix → when its run began, s; of the whole deployment, so that runs which nobody resumes are found and erased."""
         self.users = f"{prefix}users"
         """HASH e-mail → JSON."""
 

@@ -112,6 +112,18 @@ class RedisStore:
         prefix = self._keys.prefix
         if not prefix:
             raise ConfigError("the keys without a prefix are the deployment itself and are not erased at once; name a prefix")
+        await self._erase(prefix)
+
+    async def sweep_runs(self, older_than_s: float) -> None:
+        """Note that the run of this prefix begins, and erase those that began longer ago, were not ended, and are not alive."""
+        now = int(time.time())
+        await self._channel.call("ZADD", self._keys.runs, now, self._keys.prefix)
+        for found in await self._channel.call("ZRANGEBYSCORE", self._keys.runs, "-inf", now - int(older_than_s)):
+            prefix = found.decode()
+            if not await self._channel.call("EXISTS", Keys(prefix).lease("run")):
+                await self._erase(prefix)
+
+    async def _erase(self, prefix: str) -> None:
         pattern = re.sub(r"([\\*?\[\]^-])", r"\\\1", prefix) + "*"
         cursor, found = b"0", set[bytes]()
         while True:
@@ -121,6 +133,7 @@ class RedisStore:
                 break
         if found:  # all at once: half a run must never be taken for one that was stopped
             await self._channel.call("UNLINK", *found)
+        await self._channel.call("ZREM", self._keys.runs, prefix)
 
     async def close(self) -> None:
         """Send what is published, give back leases, disconnect. Nothing raises."""
