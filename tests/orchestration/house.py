@@ -123,19 +123,25 @@ class Leases:
 
 
 class GatedLedger:
-    """A ledger whose commits wait while the gate is shut, and take a turn of the event loop."""
+    """A ledger whose commits take a turn of the event loop, and wait while the gate is shut; ``passes`` of them still get through."""
 
     def __init__(self, store: MemoryStore) -> None:
         self._ledger = store.ledger
         self.gate = asyncio.Event()
         self.gate.set()
+        self.passes = 0
+        self.waiting = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
 
     async def commit(self, unit: LedgerUnit) -> None:
         await asyncio.sleep(0)
-        await self.gate.wait()
+        if not self.gate.is_set():
+            self.passes -= 1
+            if self.passes < 0:
+                self.waiting += 1
+                await self.gate.wait()
         await self._ledger.commit(unit)
 
 

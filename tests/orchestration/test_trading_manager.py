@@ -266,6 +266,16 @@ async def test_a_strategy_that_raises_halts_its_runner_and_no_other() -> None:
         await until(lambda: house.status("fragile").state == "halted")  # the same bar comes again
 
 
+async def test_what_happened_before_a_strategy_raised_is_durable() -> None:
+    """The order and the bar that the strategy fails on come in one batch."""
+    async with House(market=Market(batch=3)).open() as house:
+        await house.run("fragile")
+        await house.ticks(5.0, 1.0, 13.0)
+        assert house.status("fragile").state == "halted"
+        [order] = await house.store.ledger.orders()
+        assert (order.status, await house.quantities("fragile")) == (OrderStatus.FILLED, {"tastytrade": 2})
+
+
 async def test_a_strategy_that_cannot_be_made_halts_its_runner_and_not_the_server() -> None:
     async with House().open() as first:
         await first.run()
@@ -366,13 +376,12 @@ async def test_stop_cancels_what_works_and_keeps_positions() -> None:
 
 async def test_stop_leaves_nothing_that_follows_from_a_cancel() -> None:
     """The first order is in the way of a second wish; when it is canceled the second wish must not come true."""
-    async with House(fills=NEXT).open() as house:
+    async with House(fills=FillModel(latency_ns=60 * SECOND)).open() as house:
         await house.run()
-        await house.ticks(5.0)
-        await trigger(house, Target.LONG, "c1")
-        await trigger(house, Target.SHORT, "c2")
+        await house.ticks(5.0, 1.0, -1.0)
+        assert len(await house.working()) == 1
         await house.stop()
-        assert await house.working() == []
+        assert (await house.working(), {order.status for order in await house.store.ledger.orders()}) == ([], {OrderStatus.CANCELED})
 
 
 async def test_a_trigger_that_meets_a_stop_leaves_nothing_working() -> None:
@@ -543,17 +552,19 @@ async def test_a_start_beside_a_runner_at_work_does_not_turn_its_positions_back(
         ledger = GatedLedger(house.store)
         house.store.ledger = cast("Any", ledger)
         await house.run()
-        await house.ticks(5.0)
+        await house.ticks(1.0, 0.0)
         ledger.gate.clear()
-        wish = asyncio.create_task(trigger(house, Target.LONG))
+        ledger.passes = 1  # the intent, and not the fill
+        entry = asyncio.create_task(trigger(house, Target.LONG))
+        await until(lambda: ledger.waiting == 1)
         await house.configure(symbol="/ES")
         start = asyncio.create_task(house.start())
-        cast("Market", house.market).add("/NQ", 5.0)
-        await until(lambda: any(status.symbol == "/ES" for status in house.manager.status()))
+        await until(lambda: ledger.waiting == 2)
         ledger.gate.set()
-        await asyncio.gather(wish, start)
-        await house.ticks(5.0)
-        assert await house.quantities() == {"tastytrade": 2}
+        await asyncio.gather(entry, start)
+        await trigger(house, Target.FLAT, "c2")
+        assert await house.quantities() == {"tastytrade": 0}
+        assert [fill.purpose for fill in house.of(Fill)] == [Purpose.ENTRY, Purpose.EXIT] * 2
 
 
 # --- back-pressure ---
@@ -587,5 +598,6 @@ async def test_a_patient_source_does_not_wait_for_a_runner_that_has_nothing_to_t
     async with House(first.store, market=market, charts=("1t",)).open() as second:
         assert await second.state("second") is not None
         await second.run("second", symbol="SPY")
-        await second.ticks(5.0, 1.0, symbol="SPY")
+        await second.ticks(5.0, symbol="SPY")
+        await second.ticks(1.0, symbol="SPY")
         assert await second.quantities("second", "SPY") == {"tastytrade": 2}

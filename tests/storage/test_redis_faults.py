@@ -158,9 +158,9 @@ async def test_a_killed_server_comes_back_with_everything(store: RedisStore, ser
 async def test_back_pressure_while_the_server_is_away(store: RedisStore, server: EmbeddedRedis) -> None:
     kill(server)
     feed = Feed(store.bus)
-    feed.ticks(10_000)
+    feed.ticks(6_000)
     await store.bus.drain()
-    feed.ticks(10_000)
+    feed.ticks(6_000)
     blocked = asyncio.ensure_future(store.bus.drain())
     for _ in range(5):
         await asyncio.sleep(0)

@@ -8,10 +8,10 @@ import math
 from collections.abc import Callable, Iterable
 
 import numpy as np
-from fortified.backtest.bars import Built
-from fortified.backtest.columns import TickColumns
 
 from fortified.aggregation.base import BaseAggregator, update_of
+from fortified.backtest.bars import Built
+from fortified.backtest.columns import TickColumns
 from fortified.backtest.desk import Desk
 from fortified.domain.market import Bar, BarUpdate, Tick
 

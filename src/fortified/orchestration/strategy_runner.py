@@ -41,7 +41,9 @@ from fortified.orchestration.symbol_publisher import seq_of
 from fortified.orchestration.trade_state_manager import TradeStateManager
 from fortified.ports import ORIGIN, BaseBroker, BusEvent, BusReader, Clock, EntryId, Ledger, LedgerUnit, RunnerKey
 
-READ_TIMEOUT_MS = 1000
+READ_TIMEOUT_MS = 250
+QUIET_TICKS = 256
+"""Ticks that may be taken in before the commit that acknowledges them; after a crash they are taken in again, with the same result."""
 EXPECTED = frozenset({DenialCode.WARMING_UP, DenialCode.STALE_DATA})
 """Denials that come in numbers while a runner catches up, and mean nothing then."""
 RETRY_FIRST_S, RETRY_LAST_S = 0.05, 2.0
@@ -172,14 +174,15 @@ class StrategyRunner:
             self._log.warning("reading waits for the store", runner=str(self.key), reason=str(error))
             await asyncio.sleep(RETRY_FIRST_S)
             return None
-        if events:
-            async with self._lock:
-                for event in events:
-                    await self._take(event)
-                    if self._unit.orders:  # what happened to an order stays known, even if the strategy fails on the next event
-                        await self._commit()
-                if self._unit.bars_acked or self._unit.updates_acked:
+        async with self._lock:
+            for event in events:
+                await self._take(event)
+                if self._unit.orders:  # what happened to an order stays known, even if the strategy fails on the next event
                     await self._commit()
+            # Ticks of which nothing came wait for company, so that a bar right behind them need not wait for their commit.
+            waiting = len(self._unit.updates_acked)
+            if self._unit.bars_acked or waiting >= QUIET_TICKS or (waiting and not events):
+                await self._commit()
         self._moved.set()
         return len(events)
 

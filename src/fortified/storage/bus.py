@@ -4,6 +4,8 @@ Owns the commands of a published bar and update. This is the hot path: an update
 are constant, shared by the timeframes of a tick, or encoded in one call. Must not know how commands travel.
 """
 
+from typing import Any
+
 import msgspec
 
 from fortified.aggregation.base import OpenBar
@@ -26,6 +28,8 @@ from fortified.storage.wire import Channel, Command, frame
 _TRIM_EVERY = 16  # a trim costs the server as much as an entry
 _LENGTHS = [b"$%d\r\n" % length for length in range(256)]
 
+_KEPT = 50_000
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -35,9 +39,32 @@ def _bulk(value: str | bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(data), data)
 
 
-def _sized(data: bytes) -> bytes:
-    """``data`` with its length, and no end yet."""
-    return b"$%d\r\n%b" % (len(data), data)
+class _Sizes(dict[float, bytes]):
+    """Framed sizes: they repeat."""
+
+    def __missing__(self, size: float) -> bytes:
+        framed = _bulk(_encode(size))
+        if size:  # 0.0 and -0.0 are one key and two texts
+            _make_room(self)
+            self[size] = framed
+        return framed
+
+
+class _Quotes(dict[tuple[float | None, float | None], tuple[int, bytes]]):
+    """Framed fields of the quotes around ticks, and how many they are."""
+
+    def __missing__(self, quote: tuple[float | None, float | None]) -> tuple[int, bytes]:
+        known = [(name, value) for name, value in zip(("bid", "ask"), quote, strict=True) if value is not None]
+        fields = (len(known), b"".join(_bulk(name) + _bulk(_encode(value)) for name, value in known))
+        if all(quote):
+            _make_room(self)
+            self[quote] = fields
+        return fields
+
+
+def _make_room(kept: dict[Any, Any]) -> None:
+    if len(kept) >= _KEPT:
+        kept.clear()
 
 
 def _label(name: str) -> bytes:
@@ -46,6 +73,7 @@ def _label(name: str) -> bytes:
 
 
 _TS = _bulk("ts")
+_MULTI, _EXEC = frame([("MULTI",)]), frame([("EXEC",)])
 _SIZE, _OPEN, _HIGH, _LOW, _CLOSE = map(_label, ("size", "open", "high", "low", "close"))
 _VOLUME, _TICKS, _FILL, _REST, _TS_OPEN = *map(_label, ("volume", "ticks", "fill", "rest")), _bulk("ts_open")
 
@@ -64,6 +92,8 @@ class _Lane:
         self.bar_head = b"*%d\r\n" % (6 + 2 * len(BAR_FIELDS)) + add + bars + limit + _bulk(str(bars_maxlen))
         self.history = keys.bars(ref)
         self.updates_published = self.bars_published = 0
+        self.begun = (-1, 0)
+        """Which flush the last update waits for, and the place of the empty piece before it in the buffer."""
 
 
 class RedisBus:
@@ -88,6 +118,8 @@ class RedisBus:
         self._tick: Tick | None = None
         self._entry: EntryId | None = None
         self._tick_bytes = b""
+        self._sizes, self._quotes = _Sizes(), _Quotes()
+        self._joined = (-1, 0)  # where the last transaction of which flush ends
         self._extra = 0
         self._extra_bytes = b""
         self._previous: EntryId | None = None
@@ -102,6 +134,7 @@ class RedisBus:
             self._share_tick(entry, tick)
         if previous is not self._previous:
             self._previous, self._previous_bytes = previous, b"%d-%d," % (previous.ms, previous.n)
+        lane.begun = (self._publisher.flushes, len(self._publisher.buffer))
         extra, extra_bytes = self._extra, self._extra_bytes
         if bar.close != tick.price:
             extra, extra_bytes = extra + 1, extra_bytes + _bulk("price") + _bulk(_encode(tick.price))
@@ -119,7 +152,7 @@ class RedisBus:
         lengths = _LENGTHS
         self._extend(
             (
-                *(heads[extra], self._tick_bytes),
+                *(b"", heads[extra], self._tick_bytes),
                 *(_TS_OPEN, lengths[len(ts_open)], ts_open, _OPEN, lengths[len(opened)], opened, _HIGH, lengths[len(high)], high),
                 *(_LOW, lengths[len(low)], low, _CLOSE, lengths[len(close)], close, _VOLUME, lengths[len(volume)], volume),
                 *(_TICKS, lengths[len(ticks)], ticks, _FILL, lengths[len(fill_text)], fill_text, _REST, lengths[len(rest)], rest),
@@ -138,10 +171,24 @@ class RedisBus:
             commands.append(("ZREMRANGEBYRANK", lane.history, 0, -self._limits.history - 1))
         lane.bars_published += 1
         values = zip(BAR_FIELDS, bar_values(bar, str(previous)), strict=True)
-        self._extend((frame(commands), lane.bar_head, _bulk(str(entry)), *(_bulk(part) for pair in values for part in pair)))
+        joined = self._join_last_update(lane)
+        self._extend((frame(commands), lane.bar_head, _bulk(str(entry)), *(_bulk(part) for pair in values for part in pair), joined))
         self._publisher.added += len(commands) + 1
         if not self._publisher.scheduled:
             self._publisher.schedule()
+
+    def _join_last_update(self, lane: _Lane) -> bytes:
+        """Make one transaction of the update that filled the bar and the bar, so that a waiting reader gets both in one reply.
+
+        Returns its end, to be sent behind the bar; nothing when that update is gone, or within the transaction of another bar.
+        """
+        publisher, (flush, place) = self._publisher, lane.begun
+        if flush != publisher.flushes or (self._joined[0] == flush and place < self._joined[1]):
+            return b""
+        publisher.buffer[place] = _MULTI
+        self._joined = (flush, len(publisher.buffer))
+        publisher.added += 2
+        return _EXEC
 
     async def drain(self) -> None:
         await self._publisher.drain()
@@ -156,10 +203,9 @@ class RedisBus:
     def _share_tick(self, entry: EntryId, tick: Tick) -> None:
         """What all timeframes of a tick have in common."""
         self._tick, self._entry = tick, entry
-        self._tick_bytes = _bulk(str(entry)) + _TS + b"%b%b%b" % (_sized(b"%d" % tick.ts_event), _SIZE, _bulk(_encode(tick.size)))
-        known = [(name, value) for name, value in (("bid", tick.bid), ("ask", tick.ask)) if value is not None]
-        self._extra = len(known)
-        self._extra_bytes = b"".join(_bulk(name) + _bulk(_encode(value)) for name, value in known)
+        place, ts = b"%d-%d" % (entry.ms, entry.n), b"%d" % tick.ts_event
+        self._tick_bytes = b"$%d\r\n%b\r\n%b$%d\r\n%b%b%b" % (len(place), place, _TS, len(ts), ts, _SIZE, self._sizes[tick.size])
+        self._extra, self._extra_bytes = self._quotes[tick.bid, tick.ask]
 
     # --- where it stopped, and who reads ---
 

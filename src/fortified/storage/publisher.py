@@ -29,6 +29,7 @@ class Publisher:
         self.buffer: list[bytes] = []
         """Pieces of the framed commands of this turn. Whoever extends it counts ``added`` up and calls ``schedule``."""
         self.added = 0
+        self.flushes = 0
         self.scheduled = False
         self._endpoint = endpoint
         self._high_water, self._low_water = high_water, low_water
@@ -92,6 +93,7 @@ class Publisher:
             return
         data = b"".join(self.buffer)
         self.buffer.clear()
+        self.flushes += 1
         if not self._chunks:
             self._open_replies = count
         self._chunks.append((count, data))
@@ -135,8 +137,9 @@ class Publisher:
         gets = parser.gets
         while (reply := gets()) is not NOTHING:
             count += 1
-            if isinstance(reply, hiredis.ReplyError) and _REPEATED not in str(reply):
-                self._refused(reply)
+            for answer in reply if isinstance(reply, list) else (reply,):  # a list is what a transaction answered
+                if isinstance(answer, hiredis.ReplyError) and _REPEATED not in str(answer):
+                    self._refused(answer)
         self._confirmed += count
         while count:
             if count < self._open_replies:
