@@ -12,6 +12,7 @@ import time
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import uvloop
 
 from fortified.aggregation.base import BaseAggregator
@@ -30,6 +31,7 @@ from fortified.storage.store import RedisStore
 SYMBOL = "/NQ"
 BATCH = 64
 MS = 1_000_000
+ONE, ALL = ["144t"], ["144t", "512t", "1", "5"]
 
 
 def synthetic_ticks(count: int) -> list[Tick]:
@@ -156,17 +158,19 @@ def quantiles(taken: list[float]) -> str:
 
 
 async def main(url: str, count: int) -> None:
-    ticks = synthetic_ticks(count)
-    for timeframes in (["144t"], ["144t", "512t", "1", "5"]):
-        store = await RedisStore.connect(url, prefix=f"bench{len(timeframes)}:")
+    quoted = synthetic_ticks(count)
+    bare = [msgspec.structs.replace(tick, bid=None, ask=None) for tick in quoted]
+    for timeframes, ticks, kind in ((ONE, bare, "trades"), (ALL, bare, "trades"), (ALL, quoted, "trades with quotes")):
+        store = await RedisStore.connect(url, prefix=f"bench:{len(timeframes)}:{len(kind)}:")
         await publish(store, ticks[:2_000], timeframes)
         await store.erase()
         speed = await publish(store, ticks, timeframes)
-        print(f"publish {len(timeframes)} timeframe(s): {speed:,.0f} ticks/s, {speed * len(timeframes):,.0f} updates/s")
-        if len(timeframes) == 1:
+        print(f"publish {kind}, {len(timeframes)} timeframe(s): {speed:,.0f} ticks/s, {speed * len(timeframes):,.0f} updates/s")
+        if timeframes is ONE:
             print(f"consume: {await consume(store, StreamRef(SYMBOL, '144t')):,.0f} entries/s")
         await store.erase()
         await store.close()
+    ticks = quoted
     store = await RedisStore.connect(url, prefix="bench:")
     print(f"wake: {quantiles(await wake(store, ticks[:2_000]))}")
     print(f"commit: {quantiles(await commit(store, 3_000))}")

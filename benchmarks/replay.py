@@ -58,9 +58,7 @@ async def measure(directory: Path, count: int, timeframe: str) -> None:
     result = await run_replay(settings, options, Progress(), loaded)
     seconds = time.perf_counter() - began[0]
     rate = count / seconds
-    print(
-        f"{timeframe:>5}: {rate:>9,.0f} ticks/s  ({count:,} ticks, {result.bars} bars, {len(result.fills)} fills, {seconds:.2f} s)"
-    )
+    print(f"{timeframe:>5}: {rate:>9,.0f} ticks/s  ({count:,} ticks, {result.bars} bars, {len(result.fills)} fills, {seconds:.2f} s)")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ class Breaker(BaseStrategy):
 
 
 def market(path: Path, *, quotes: bool, seed: int) -> Path:
-    """Nine days of sparse prints: sessions, breaks, a weekend, a clock change, prints out of session, on boundaries and in one nanosecond."""
+    """Nine days of sparse prints: sessions, breaks, a weekend, prints out of session, on boundaries and in one nanosecond."""
     dice = np.random.default_rng(seed)
     count = 9_000
     gaps = [0, 1, SECOND, 20 * SECOND, 60 * SECOND, 180 * SECOND, 900 * SECOND]

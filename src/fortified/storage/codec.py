@@ -130,7 +130,9 @@ def decode_open_bar(entry: EntryId, fields: Fields) -> OpenBar:
     value = _by_name(fields, _UPDATE_NAMES)
     parts = value[b"rest"].split(b",")
     if len(parts) != len(REST_FIELDS):
-        raise DataError(f"a stream entry has {len(parts)} values in rest, not {len(REST_FIELDS)}: another version wrote it; delete that stream")
+        raise DataError(
+            f"a stream entry has {len(parts)} values in rest, not {len(REST_FIELDS)}: another version wrote it; delete that stream"
+        )
     rest = dict(zip(REST_FIELDS, parts, strict=True))
     return OpenBar(
         ts_open=int(value[b"ts_open"]),

@@ -162,6 +162,7 @@ def _command(binary: Path, data_dir: Path, socket_path: Path) -> list[str]:
         "daemonize": "no",
         "appendonly": "yes",
         "appendfsync": "everysec",
+        "auto-aof-rewrite-min-size": "256mb",  # what streams trim is soon most of the file; a rewrite takes a core for a while
         "aof-use-rdb-preamble": "yes",
         "aof-load-truncated": "yes",
         "save": "",
