@@ -7,7 +7,8 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Buffer, Mapping
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 from fortified.domain.errors import ConfigError, NotFound
@@ -75,6 +76,13 @@ class Registry:
         return self.get(name_or_path)
 
 
+class _Loader(SourceFileLoader):
+    """Writes nothing beside a user's file."""
+
+    def set_data(self, path: bytes | str, data: Buffer, *, _mode: int = 0o666) -> None:
+        return
+
+
 def load_file(path: Path) -> type[BaseStrategy]:
     """The strategy class in ``path``.
 
@@ -84,7 +92,7 @@ def load_file(path: Path) -> type[BaseStrategy]:
     if not path.is_file():
         raise ConfigError(f"strategy file {path} does not exist")
     module_name = f"fortified_plugin_{path.stem}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
+    spec = importlib.util.spec_from_file_location(module_name, path, loader=_Loader(module_name, str(path)))
     if spec is None or spec.loader is None:
         raise ConfigError(f"strategy file {path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
