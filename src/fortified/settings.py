@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     redis_port: int = Field(default=6379, ge=1, le=65535)
     redis_db: int = Field(default=0, ge=0, le=15)
     redis_password: SecretStr | None = None
-    bars_stream_maxlen: int = Field(default=1000, ge=100, le=1_000_000)
+    bars_stream_maxlen: int = Field(default=1000, ge=1000, le=1_000_000)
     ticks_stream_maxlen: int = Field(default=5000, ge=2048, le=1_000_000)
 
     # Log-in
