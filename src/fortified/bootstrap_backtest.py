@@ -51,11 +51,6 @@ def backtest_files(options: RunOptions, progress: Progress, report: Callable[[Fi
     return run.over_bars(BarRows(run.symbol, bars), len(bars), bars.timeframe)
 
 
-def backtest_ticks(ticks: TickTable, options: RunOptions, strategy: type[BaseStrategy], progress: Progress) -> RunResult:
-    """Backtest ticks that are in memory."""
-    return _Run(options, strategy, progress).over_ticks(ticks)
-
-
 class _Run:
     """One run, ready for its data."""
 

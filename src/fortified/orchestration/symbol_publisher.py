@@ -9,7 +9,7 @@ import msgspec
 
 from fortified.aggregation.base import BaseAggregator, update_of
 from fortified.domain.errors import InvariantError
-from fortified.domain.market import Bar, BarFlag, EndOfData, Gap, Quote, SourceEvent, Tick, Watermark
+from fortified.domain.market import Bar, BarFlag, Gap, Quote, SourceEvent, Tick, Watermark
 from fortified.orchestration.events import Listeners
 from fortified.ports import ORIGIN, Checkpoint, EntryId, MarketBus, StreamRef
 
@@ -39,7 +39,6 @@ class SymbolPublisher:
         self.symbol = symbol
         self.ticks = 0
         self.ts_last_event: int | None = None
-        self.ended = False
         self._bus = bus
         self._listeners = listeners
         self._lanes: tuple[Lane, ...] = ()
@@ -128,8 +127,6 @@ class SymbolPublisher:
         elif isinstance(event, Gap):
             for lane in self._lanes:
                 lane.aggregator.mark(BarFlag.GAP)
-        elif isinstance(event, EndOfData):
-            self.ended = True
 
     def _on_tick(self, tick: Tick) -> None:
         quote = self._quote
