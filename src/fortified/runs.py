@@ -12,16 +12,21 @@ import msgspec
 from fortified.domain.account import Mode, account_id
 from fortified.domain.calendar import get_calendar
 from fortified.domain.errors import ConfigError
+from fortified.domain.exits import NO_EXITS, ExitRules
 from fortified.domain.instrument import AssetClass, Instrument, get_instrument, normalise_symbol
 from fortified.domain.timeframe import Timeframe
 from fortified.engine.engine import Engine, EngineConfig
 from fortified.engine.fills import FillModel
 from fortified.engine.inputs import Leg
+from fortified.engine.sizing import FIXED, Sizing
 from fortified.strategies.base import BaseStrategy, StrategyConfig
 
 
 class RunOptions(msgspec.Struct, frozen=True):
-    """What a run is asked to do. ``warmup`` None: the strategy's own; ``speed`` None: as fast as it goes."""
+    """What a run is asked to do. ``warmup`` None: the strategy's own; ``speed`` None: as fast as it goes.
+
+    ``cash`` is the equity at the start, which sizing by cash spends; data stamped before ``start_ns`` or from ``end_ns`` on is left out.
+    """
 
     files: tuple[Path, ...]
     symbol: str
@@ -39,6 +44,11 @@ class RunOptions(msgspec.Struct, frozen=True):
     speed: float | None
     bars_timeframe: str | None = None
     strict: bool = False
+    exits: ExitRules = NO_EXITS
+    sizing: Sizing = FIXED
+    cash: Decimal = Decimal(100_000)
+    start_ns: int | None = None
+    end_ns: int | None = None
 
 
 def resolve_instrument(symbol: str, calendar: str | None, tick_size: Decimal | None, multiplier: Decimal | None) -> Instrument:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fortified.bootstrap_backtest import backtest_files
+from fortified.research.run import backtest_files
 from fortified.bootstrap_replay import Progress, run_replay
 from fortified.engine.fills import FillModel
 from fortified.engine.result import RunResult

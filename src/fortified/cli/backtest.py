@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from fortified.bootstrap_backtest import backtest_files
 from fortified.cli.output import check_writable, progress_bar, show_report
 from fortified.cli.run_options import (
     BarsTimeframe,
@@ -32,6 +31,7 @@ from fortified.cli.run_options import (
 )
 from fortified.engine.fills import FillModel
 from fortified.logs import configure_logging
+from fortified.research.run import backtest_files
 from fortified.runs import RunOptions
 
 app = typer.Typer(add_completion=False)
