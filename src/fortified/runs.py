@@ -15,10 +15,12 @@ from fortified.domain.errors import ConfigError
 from fortified.domain.exits import NO_EXITS, ExitRules
 from fortified.domain.instrument import AssetClass, Instrument, get_instrument, normalise_symbol
 from fortified.domain.timeframe import Timeframe
-from fortified.engine.engine import Engine, EngineConfig
+from fortified.engine.config import EngineConfig
+from fortified.engine.engine import Engine
 from fortified.engine.fills import FillModel
 from fortified.engine.inputs import Leg
 from fortified.engine.sizing import FIXED, Sizing
+from fortified.indicators.atr import ATR_PERIOD
 from fortified.strategies.base import BaseStrategy, StrategyConfig
 
 
@@ -89,7 +91,7 @@ def build_engine(options: RunOptions, instrument: Instrument, timeframe: Timefra
 
     if options.quantity <= 0 or options.quantity != options.quantity.to_integral_value():
         raise ConfigError(f"quantity {options.quantity} is not possible; give a whole number above 0")
-    own = create().warmup_periods()
+    own = max(create().warmup_periods(), ATR_PERIOD if options.exits.needs_atr else 0)
     account = account_id(Mode.PAPER, natural_venue(instrument))
     return Engine(
         EngineConfig(
@@ -98,6 +100,9 @@ def build_engine(options: RunOptions, instrument: Instrument, timeframe: Timefra
             instrument=instrument,
             legs=(Leg(account, instrument.symbol, options.quantity),),
             warmup=own if options.warmup is None else options.warmup,
+            exits=options.exits,
+            sizing=options.sizing,
+            cash=options.cash,
         ),
         create,
         get_calendar(instrument.calendar),

@@ -233,7 +233,8 @@ def test_a_tree_that_cannot_be_written_is_no_hindrance(tmp_path: Path) -> None:
     assert probe(READ_ONLY, **tree) == ["True"]  # compiled, and nothing kept
     *saved, answer = probe("", **tree)
     assert answer == "True"
-    assert sum("data saved" in line for line in saved) == 3
+    compiled = (Path(fortified.__file__).parent / "backtest" / "kernels.py").read_text().count("@kernel(")
+    assert sum("data saved" in line for line in saved) == compiled
     *loaded, answer = probe(READ_ONLY, **tree)
     assert answer == "True"
-    assert sum(f"data loaded from '{tmp_path}" in line for line in loaded) == 3
+    assert sum(f"data loaded from '{tmp_path}" in line for line in loaded) == compiled

@@ -13,7 +13,8 @@ from fortified.domain.calendar import get_calendar
 from fortified.domain.market import Bar, BarUpdate
 from fortified.domain.order import TERMINAL, Order, OrderStatus
 from fortified.domain.signal import Signal, Target
-from fortified.engine.engine import Engine, EngineConfig, EngineState
+from fortified.engine.config import EngineConfig
+from fortified.engine.engine import Engine, EngineState
 from fortified.engine.inputs import BarClosed, BarUpdated, Command, Decision, DenialCode, EngineInput, Leg, LegState, OrderChanged
 from fortified.strategies.base import Answers, BaseStrategy, StrategyConfig, StrategyPosition
 

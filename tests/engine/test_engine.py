@@ -15,9 +15,9 @@ from tests.engine.desk import LONG, Desk, ScriptedTicks, codes
 from fortified.domain.market import BarFlag
 from fortified.domain.order import Order, OrderStatus, OrderType, Purpose
 from fortified.domain.signal import OrderSide, Signal, Target
-from fortified.engine.engine import order_id
 from fortified.engine.inputs import NOTHING, Decision, DenialCode, GapSeen
 from fortified.engine.reversal import Goal
+from fortified.engine.stop_reversal import order_id
 from fortified.strategies.base import Answers
 
 BUY, SELL, ENTRY, EXIT = OrderSide.BUY, OrderSide.SELL, Purpose.ENTRY, Purpose.EXIT

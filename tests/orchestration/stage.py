@@ -14,10 +14,12 @@ from fortified.domain.instrument import Instrument
 from fortified.domain.market import EndOfData, SourceEvent, Tick
 from fortified.domain.order import OrderEvent
 from fortified.domain.timeframe import Timeframe
-from fortified.engine.engine import Engine, EngineConfig
+from fortified.engine.config import EngineConfig
+from fortified.engine.engine import Engine
 from fortified.engine.fees import FeeModel
 from fortified.engine.fills import FillModel
 from fortified.engine.inputs import Leg
+from fortified.engine.risk import RiskLimits
 from fortified.engine.result import RunResult
 from fortified.orchestration.aggregation_manager import AggregationManager
 from fortified.orchestration.events import Listeners
@@ -110,6 +112,7 @@ class Run:
         parameters: dict[str, Any] | None = None,
         warmup: int = 2,
         instrument: Instrument = NQ_24_7,
+        limits: RiskLimits | None = None,
     ) -> None:
         self.store, self.source = store, source
         self.ledger = cast("Ledger", CrashingLedger(store.ledger)) if ledger is None else ledger
@@ -119,7 +122,9 @@ class Run:
         calendar = get_calendar(instrument.calendar)
         config = StrategyConfig("/NQ", timeframe, FAST if parameters is None else parameters)
         engine = Engine(
-            EngineConfig(strategy=strategy.name, timeframe=timeframe, instrument=instrument, legs=legs, warmup=warmup),
+            EngineConfig(
+                strategy=strategy.name, timeframe=timeframe, instrument=instrument, legs=legs, warmup=warmup, limits=limits or RiskLimits()
+            ),
             lambda: strategy(config, logging.getLogger("test")),
             calendar,
         )

@@ -63,7 +63,13 @@ class Play:
     """A runner that is shown entries one by one. Bars that close at 1, -1 and 0 make it wish for long, short and flat."""
 
     def __init__(
-        self, store: MemoryStore | None = None, *, timeframe: str = "1", fills: FillModel | None = None, ledger: Ledger | None = None
+        self,
+        store: MemoryStore | None = None,
+        *,
+        timeframe: str = "1",
+        fills: FillModel | None = None,
+        ledger: Ledger | None = None,
+        limits: RiskLimits | None = None,
     ) -> None:
         self.store = store or MemoryStore()
         self.run = Run(
@@ -76,6 +82,7 @@ class Play:
             warmup=0,
             instrument=NQ,
             ledger=ledger,
+            limits=limits,
         )
         self.script = Script()
         self.heard: list[SystemEvent] = []
@@ -229,9 +236,7 @@ async def test_a_position_survives_a_change_of_the_timeframe() -> None:
 
 
 async def test_the_daily_loss_ends_with_the_trading_day() -> None:
-    play = Play(fills=FillModel("last"))
-    engine = play.run.runner.engine
-    engine.config = msgspec.structs.replace(engine.config, limits=RiskLimits(daily_loss=Decimal(10)))
+    play = Play(fills=FillModel("last"), limits=RiskLimits(daily_loss=Decimal(10)))
     await play.show(minute(0, 1.0), minute(1, 0.0), minute(2, 1.0))
     assert [denial.code for _, denial in await play.store.ledger.denials()] == [DenialCode.DAILY_LOSS]
     await play.show(minute(3 * 24 * 60, 1.0))

@@ -1,6 +1,7 @@
 """Replay (Redis, streams, consumer group) and backtest (arrays) give the same bars, orders, fills, trades, P&L and digest."""
 
 import asyncio
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fortified.research.run import backtest_files
 from fortified.bootstrap_replay import Progress, run_replay
+from fortified.domain.exits import ExitRules
 from fortified.engine.fills import FillModel
 from fortified.engine.result import RunResult
+from fortified.engine.sizing import FIXED, Sizing
+from fortified.research.run import backtest_files
 from fortified.runs import RunOptions
 from fortified.settings import Settings
 
 SECOND = 1_000_000_000
+MUCH = Decimal(50_000_000)
 SUNDAY_OPEN = 1_772_402_400 * SECOND  # 2026-03-01 17:00 in Chicago; the clocks go forward a week later
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "ticks"
 
@@ -46,6 +50,44 @@ class Breaker(BaseStrategy):
             return Signal(Target.FLAT, "below")
         return None
 '''
+
+
+LEVELS = '''
+from fortified import BaseStrategy, ExitRules, Signal, Target
+
+
+class Levels(BaseStrategy):
+    """Waits for a price at a limit, at a stop or at both, one after the other, and for nothing on each fourth bar."""
+
+    name = "levels"
+
+    def __init__(self, config, logger):
+        super().__init__(config, logger)
+        self.count = 0
+
+    def warmup_periods(self):
+        return 2
+
+    def on_new_bar(self, bar, current_position):
+        self.count += 1
+        turn = self.count % 8
+        if turn == 1:
+            return Signal(Target.LONG, "dip", limit=bar.close - 1.5, exits=ExitRules.parse("6ticks", "12ticks"))
+        if turn == 3:
+            return Signal(Target.SHORT, "break", stop=bar.low - 0.25)
+        if turn == 5:
+            return Signal(Target.LONG, "retest", stop=bar.high + 0.5, limit=bar.high + 1.0)
+        if turn == 7:
+            return Signal(Target.FLAT, "out")
+        return None
+'''
+
+EXITS = {
+    "stop": ExitRules.parse("8ticks"),
+    "bracket": ExitRules.parse("3pts", "0.02%"),
+    "trailing": ExitRules.parse(trailing="10ticks"),
+    "all in atr": ExitRules.parse("1.5atr", "3atr", "2atr"),
+}
 
 
 def market(path: Path, *, quotes: bool, seed: int) -> Path:
@@ -89,6 +131,29 @@ def test_ema_over_sessions(redis_url: str, tmp_path: Path, timeframe: str, fills
     assert tested == replayed
 
 
+@pytest.mark.parametrize("quotes", [True, False], ids=["quotes", "prices"])
+@pytest.mark.parametrize("fills", [FillModel(), FillModel("last", 1), FillModel("next", 2, 90 * SECOND)], ids=["next", "last", "latency"])
+@pytest.mark.parametrize("timeframe", ["20t", "5"])
+@pytest.mark.parametrize("exits", EXITS)
+def test_protective_exits(redis_url: str, tmp_path: Path, exits: str, timeframe: str, fills: FillModel, quotes: bool) -> None:
+    file = market(tmp_path / "ticks.parquet", quotes=quotes, seed=len(exits) + 7 * quotes)
+    replayed, tested = both(redis_url, files=(file,), timeframe=timeframe, fills=fills, exits=EXITS[exits])
+    reasons = Counter(trade.exit_reason for trade in replayed.trades)
+    assert sum(reasons[name] for name in ("stop_loss", "take_profit", "trailing_stop")) > 2
+    assert tested == replayed
+
+
+@pytest.mark.parametrize("fills", [FillModel(touch=True), FillModel("last"), FillModel("next", 1, SECOND)], ids=["next", "last", "latency"])
+def test_entries_at_a_level(redis_url: str, tmp_path: Path, fills: FillModel) -> None:
+    strategy = tmp_path / "levels.py"
+    strategy.write_text(LEVELS)
+    file = market(tmp_path / "ticks.parquet", quotes=False, seed=13)
+    replayed, tested = both(redis_url, files=(file,), strategy=str(strategy), params={}, fills=fills, exits=EXITS["trailing"])
+    assert {trade.entry_reason for trade in replayed.trades} == {"dip", "break", "retest"}
+    assert {"stop_loss", "take_profit", "trailing_stop"} <= {trade.exit_reason for trade in replayed.trades}
+    assert tested == replayed
+
+
 @pytest.mark.parametrize("direction", ["long", "short"])
 def test_one_direction_left_open_at_the_end(redis_url: str, tmp_path: Path, direction: str) -> None:
     file = market(tmp_path / "ticks.parquet", quotes=True, seed=3)
@@ -108,8 +173,9 @@ def test_a_strategy_that_wants_every_tick(redis_url: str, tmp_path: Path, fills:
     assert tested == replayed
 
 
+@pytest.mark.parametrize("exits_name", ["", *EXITS])
 @pytest.mark.parametrize("timeframe", ["1", "5"])
-def test_ready_made_bars(redis_url: str, tmp_path: Path, timeframe: str) -> None:
+def test_ready_made_bars(redis_url: str, tmp_path: Path, timeframe: str, exits_name: str) -> None:
     dice = np.random.default_rng(5)
     minutes = np.flatnonzero(dice.random(4_000) > 0.2)
     close = 20_000 + 0.25 * np.cumsum(dice.integers(-9, 10, len(minutes)))
@@ -118,8 +184,11 @@ def test_ready_made_bars(redis_url: str, tmp_path: Path, timeframe: str) -> None
     columns = {"ts_open": SUNDAY_OPEN + minutes * 60 * SECOND, "open": opened, "high": high, "low": low, "close": close}
     file = tmp_path / "bars.csv"
     pl.DataFrame(columns | {"volume": dice.integers(1, 99, len(minutes))}).write_csv(file)
-    replayed, tested = both(redis_url, files=(file,), timeframe=timeframe, bars_timeframe="1")
+    exits = EXITS[exits_name] if exits_name else ExitRules()
+    sizing = Sizing.parse("all_in") if exits_name == "bracket" else FIXED
+    replayed, tested = both(redis_url, files=(file,), timeframe=timeframe, bars_timeframe="1", exits=exits, sizing=sizing, cash=MUCH)
     assert len(replayed.trades) > 10
+    assert (len({trade.quantity for trade in replayed.trades}) > 1) == sizing.by_cash
     assert tested == replayed
 
 
@@ -129,3 +198,4 @@ def test_real_ticks(redis_url: str, name: str, symbol: str, timeframe: str) -> N
     replayed, tested = both(redis_url, files=(SHARED / f"{name}.csv.gz",), symbol=symbol, timeframe=timeframe)
     assert replayed.bars > 50
     assert tested == replayed
+

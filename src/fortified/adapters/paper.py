@@ -18,6 +18,7 @@ from fortified.domain.market import Bar, BarUpdate
 from fortified.domain.order import Fill, Order, OrderEvent, OrderStatus, OrderType
 from fortified.engine.fees import NO_FEE, FeeModel
 from fortified.engine.fills import FillModel, Market, market_of
+from fortified.engine.sizing import affordable
 from fortified.ports import BaseBroker
 
 NO_EVENTS: Sequence[OrderEvent] = ()
@@ -108,6 +109,9 @@ class PaperBroker(BaseBroker):
         return NO_EVENTS
 
     def _filled(self, order: Order, price: Decimal, ts_event: int, seq: int) -> OrderEvent:
+        quantity = order.quantity if order.budget is None else affordable(order.budget, price, self._instrument)
+        if not quantity:
+            return OrderEvent(order.order_id, OrderStatus.CANCELED, ts_event, f"{order.budget} of money buys no unit at {price}")
         fill = Fill(
             fill_id=f"{order.order_id}.1",
             order_id=order.order_id,
@@ -115,12 +119,12 @@ class PaperBroker(BaseBroker):
             strategy=order.strategy,
             symbol=order.symbol,
             side=order.side,
-            quantity=order.quantity,
+            quantity=quantity,
             price=price,
-            fee=self._fees.fee(order.quantity, price, self._instrument),
+            fee=self._fees.fee(quantity, price, self._instrument),
             ts_event=ts_event,
             seq=seq,
             reason=order.reason,
             purpose=order.purpose,
         )
-        return OrderEvent(order.order_id, OrderStatus.FILLED, ts_event, fill=fill)
+        return OrderEvent(order.order_id, OrderStatus.FILLED, ts_event, fill=fill, quantity=None if order.budget is None else quantity)

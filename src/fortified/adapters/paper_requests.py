@@ -17,6 +17,8 @@ TASTYTRADE_URL = "https://api.tastyworks.com/accounts/{account}/orders"
 SCHWAB_URL = "https://api.schwabapi.com/trader/v1/accounts/{account}/orders"
 
 _TASTYTRADE_TYPES = {OrderType.MARKET: "Market", OrderType.LIMIT: "Limit", OrderType.STOP: "Stop", OrderType.STOP_LIMIT: "Stop Limit"}
+_HELD = OrderType.MARKET_IF_TOUCHED
+"""Neither venue has this type: we hold the level, and send a market order once it is touched."""
 _TASTYTRADE_ACTIONS = {
     (OrderSide.BUY, Purpose.ENTRY): "Buy to Open",
     (OrderSide.SELL, Purpose.ENTRY): "Sell to Open",
@@ -64,7 +66,7 @@ def refusal(venue: str, order: Order, instrument: Instrument) -> str | None:
 def _tastytrade(order: Order, instrument: Instrument) -> dict[str, Any]:
     body: dict[str, Any] = {
         "time-in-force": "Day",
-        "order-type": _TASTYTRADE_TYPES[order.type],
+        "order-type": _TASTYTRADE_TYPES[OrderType.MARKET if order.type is _HELD else order.type],
         "external-identifier": order.order_id,
         "legs": [
             {
@@ -78,14 +80,14 @@ def _tastytrade(order: Order, instrument: Instrument) -> dict[str, Any]:
     if order.limit_price is not None:
         body["price"] = str(order.limit_price)
         body["price-effect"] = "Debit" if order.side is OrderSide.BUY else "Credit"
-    if order.stop_price is not None:
+    if order.stop_price is not None and order.type is not _HELD:
         body["stop-trigger"] = str(order.stop_price)
     return body
 
 
 def _schwab(order: Order) -> dict[str, Any]:
     body: dict[str, Any] = {
-        "orderType": order.type.value,
+        "orderType": (OrderType.MARKET if order.type is _HELD else order.type).value,
         "session": "NORMAL",
         "duration": "DAY",
         "orderStrategyType": "SINGLE",
@@ -99,6 +101,6 @@ def _schwab(order: Order) -> dict[str, Any]:
     }
     if order.limit_price is not None:
         body["price"] = str(order.limit_price)
-    if order.stop_price is not None:
+    if order.stop_price is not None and order.type is not _HELD:
         body["stopPrice"] = str(order.stop_price)
     return body

@@ -15,6 +15,7 @@ INTS: Final = types.Array(types.int64, 1, "C", readonly=True)
 """A contiguous int64 argument that the kernel does not write; writable arrays are accepted as well."""
 FLOATS: Final = types.Array(types.float64, 1, "C", readonly=True)
 INT: Final = types.int64
+FLOAT: Final = types.float64
 
 _settings: Any = config  # its fields are made when it is imported
 

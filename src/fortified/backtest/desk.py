@@ -8,10 +8,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from fortified.backtest.ledger import RunLedger
+from fortified.backtest.scan import NAN, Watch
 from fortified.domain.errors import InvariantError
 from fortified.domain.market import Bar, BarUpdate
-from fortified.domain.order import Order, OrderEvent
-from fortified.domain.signal import Target
+from fortified.domain.order import Order, OrderEvent, OrderType
+from fortified.domain.signal import OrderSide, Target
 from fortified.engine.engine import Engine
 from fortified.engine.inputs import NOTHING, BarClosed, BarUpdated, Command, EngineInput, OrderChanged
 from fortified.ports import BaseBroker
@@ -32,8 +33,29 @@ class Desk:
 
     @property
     def is_quiet(self) -> bool:
-        """No order rests and no goal waits: ticks can be skipped until the next bar."""
-        return not self.ledger.has_working and not self.engine.has_goals
+        """No order rests, no goal waits and no level is armed: ticks can be skipped until the next bar."""
+        return not self.ledger.has_working and not self.engine.has_goals and not self.engine.armed
+
+    def watch(self, tick: float) -> Watch | None:
+        """The prices at which something can happen; None when it can at any tick."""
+        working = self.ledger.working()
+        if self.engine.has_goals and not working:
+            return None
+        lows: list[float] = []
+        highs: list[float] = []
+        for order in working:
+            price = order.limit_price if order.triggered and order.type is OrderType.STOP_LIMIT else order.stop_price or order.limit_price
+            if price is None or (order.triggered and order.type is not OrderType.STOP_LIMIT):
+                return None
+            (highs if _awaits_rise(order) else lows).append(float(price))
+        trail = Watch(tick=tick)
+        for armed in self.engine.armed.values():
+            below, above = (armed.stop, armed.target) if armed.sign > 0 else (armed.target, armed.stop)
+            lows += [] if below is None else [below]
+            highs += [] if above is None else [above]
+            if armed.trail is not None:
+                trail = Watch(NAN, NAN, armed.sign, armed.trail, armed.best, tick)
+        return trail._replace(low=max(lows, default=NAN), high=min(highs, default=NAN))
 
     def on_update(self, update: BarUpdate) -> None:
         """A tick."""
@@ -89,7 +111,13 @@ class Desk:
     def _settle(self, events: Sequence[OrderEvent]) -> None:
         for event in events:
             order = self.ledger.apply(event, self.engine)
-            self._decide(OrderChanged(order))
+            self._decide(OrderChanged(order, event.fill))
+
+
+def _awaits_rise(order: Order) -> bool:
+    """Whether a rising price brings ``order`` to act."""
+    stops = order.type is OrderType.STOP or (order.type is OrderType.STOP_LIMIT and not order.triggered)
+    return (order.side is OrderSide.BUY) == stops
 
 
 def _nothing() -> None:

@@ -1,18 +1,15 @@
 """Three ways through the past, with one result.
 
 Owns which events of the data reach the desk. ``walk_bars`` has only bars; ``walk_every_tick`` feeds each tick through the aggregator, for
-strategies that want ticks; ``walk_rows`` has all bars ready and visits, between two of them, only the ticks at which something can happen.
+strategies that want ticks; ``TapeWalk`` has all bars ready and visits, between two of them, only the ticks at which something can happen.
 """
 
-import math
 from collections.abc import Callable, Iterable
 
-import numpy as np
-
 from fortified.aggregation.base import BaseAggregator, update_of
-from fortified.backtest.bars import Built
-from fortified.backtest.columns import TickColumns
 from fortified.backtest.desk import Desk
+from fortified.backtest.scan import first_reaching
+from fortified.backtest.tape import Tape
 from fortified.domain.market import Bar, BarUpdate, Tick
 
 Progress = Callable[[int], None]
@@ -43,90 +40,69 @@ def walk_every_tick(desk: Desk, ticks: Iterable[Tick], aggregator: BaseAggregato
             progress(number)
 
 
-class RowWalk:
-    """Bars are ready; ticks are visited while an order rests or a goal waits, and skipped while all is quiet."""
+class TapeWalk:
+    """Bars are ready; between two of them only those ticks are visited at which an order may fill or a level may be touched."""
 
-    def __init__(self, desk: Desk, ticks: TickColumns, built: Built) -> None:
-        self._desk, self._ticks, self._built = desk, ticks, built
-        self._rows = None if built.accepted is None else np.flatnonzero(built.accepted)
-        self._row = -1  # the last row that was passed
-        self._seen = -1  # the rows before this one are in the extremes of the open position
-        desk.before_orders = self._show_extremes
+    def __init__(self, desk: Desk, tape: Tape) -> None:
+        self._desk, self._tape = desk, tape
+        self._place = -1  # the last one that was passed
+        self._seen = -1  # the places before this one are in the extremes of the open position
+        self._tick = float(desk.engine.config.instrument.tick_size)
+        desk.before_orders = self._show_passed
 
     def walk(self, progress: Progress) -> None:
         """To the end of the data."""
-        config = self._desk.engine.config
-        for number, bar in enumerate(self._built.bars.bars(config.instrument.symbol, config.timeframe)):
-            self._visit(bar.seq)
-            self._pass(bar.seq)
+        config, tape = self._desk.engine.config, self._tape
+        bars = tape.bars.bars(config.instrument.symbol, config.timeframe)
+        for number, (bar, end) in enumerate(zip(bars, tape.ends.tolist(), strict=True)):
+            self._visit(end)
+            self._pass(end)
             self._desk.on_bar(bar)
             if number % EVERY == 0:
-                progress(self._row)
-        end = len(self._ticks.ts_ns) - 1
-        self._visit(end)
-        self._finish(end)
-        progress(end + 1)
+                progress(tape.row(end))
+        last = len(tape) - 1
+        self._visit(last)
+        if self._place < last:  # so that what is closed at the end is closed at the last price
+            self._show(last)
 
     def _visit(self, through: int) -> None:
-        while not self._desk.is_quiet:
-            row = self._next(self._row)
-            if row is None or row > through:
-                return
-            self._show_extremes()
-            self._pass(row)
-            self._desk.on_update(self._update(row))
+        while (place := self._next(through)) <= through:
+            self._show(place)
 
-    def _pass(self, row: int) -> None:
-        """Rows up to ``row`` are over; those of a flat time are in no position's extremes."""
+    def _next(self, through: int) -> int:
+        """The next place where something may happen, or one behind ``through``."""
+        if self._desk.is_quiet:
+            return through + 1
+        self._show_passed()  # a trailing stop follows what was passed
+        watch = self._desk.watch(self._tick)
+        return self._place + 1 if watch is None else first_reaching(self._tape.price, self._place + 1, through + 1, watch)
+
+    def _show(self, place: int) -> None:
+        self._place = place - 1
+        self._show_passed()
+        self._pass(place)
+        self._desk.on_update(self._update(place))
+
+    def _pass(self, place: int) -> None:
+        """Places up to this one are over; those of a flat time are in no position's extremes."""
         if not self._desk.ledger.quantity():
-            self._seen = row + 1
-        self._row = row
+            self._seen = place + 1
+        self._place = place
 
-    def _finish(self, end: int) -> None:
-        """Show the last price, so that what is closed at the end is closed there."""
-        row = self._previous(end)
-        if row is None or row <= self._row:
-            return
-        self._row = row - 1
-        self._show_extremes()
-        self._pass(row)
-        self._desk.on_update(self._update(row))
-
-    def _show_extremes(self) -> None:
-        """The extremes of the rows that the open position has seen and the engine has not."""
-        end = self._row + 1
+    def _show_passed(self) -> None:
+        """What the open position has seen and the engine has not."""
+        end = self._place + 1
         if not self._desk.ledger.quantity() or end <= self._seen:
             return
-        prices = self._ticks.price[self._seen : end]
-        if self._built.accepted is not None:
-            prices = prices[self._built.accepted[self._seen : end]]
-        if len(prices):
-            self._desk.engine.stretch(float(prices.max()), float(prices.min()), self._desk.ledger.book)
+        prices = self._tape.price[self._seen : end]
+        self._desk.engine.pass_over(float(prices.max()), float(prices.min()), self._desk.ledger.book)
         self._seen = end
 
-    def _next(self, row: int) -> int | None:
-        if self._rows is None:
-            return row + 1 if row + 1 < len(self._ticks.ts_ns) else None
-        place = int(np.searchsorted(self._rows, row, side="right"))
-        return int(self._rows[place]) if place < len(self._rows) else None
-
-    def _previous(self, row: int) -> int | None:
-        if self._rows is None:
-            return row if row >= 0 else None
-        place = int(np.searchsorted(self._rows, row, side="right")) - 1
-        return int(self._rows[place]) if place >= 0 else None
-
-    def _update(self, row: int) -> BarUpdate:
-        """The update of a row, as far as broker and engine look at it: the tick, not the open bar."""
-        ticks, config = self._ticks, self._desk.engine.config
-        ts, price = int(ticks.ts_ns[row]), float(ticks.price[row])
-        bid = None if ticks.bid is None else _known(ticks.bid[row])
-        ask = None if ticks.ask is None else _known(ticks.ask[row])
+    def _update(self, place: int) -> BarUpdate:
+        """The update of a tick, as far as broker and engine look at it: not the open bar."""
+        tape, config = self._tape, self._desk.engine.config
+        ts, price = int(tape.ts[place]), float(tape.price[place])
         return BarUpdate(
-            *(config.instrument.symbol, config.timeframe, row, ts, ts, price, float(ticks.size[row]), bid, ask),
+            *(config.instrument.symbol, config.timeframe, tape.row(place), ts, ts, price, float(tape.size[place]), *tape.quote(place)),
             *(ts, price, price, price, price, 0.0, 0, 0.0),
         )
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)

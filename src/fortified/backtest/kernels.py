@@ -7,7 +7,8 @@ Floats are taken in the order of the ticks and compared as ``OpenBar`` does, so 
 import numpy as np
 from numpy.typing import NDArray
 
-from fortified.backtest.compiled import FLOATS, INT, INTS, inner, kernel
+from fortified.backtest.compiled import FLOAT, FLOATS, INT, INTS, inner, kernel
+from fortified.engine.tick_level import TOLERANCE
 
 type Ints = NDArray[np.int64]
 type Floats = NDArray[np.float64]
@@ -108,3 +109,21 @@ def reduce(price: Floats, size: Floats, starts: Ints, stops: Ints) -> tuple[Floa
         bar_a = _first(price, size, starts[last])
         high[last], low[last], volume[last], notional[last] = _add_rows(bar_a, price, size, starts[last] + 1, stops[last])
     return high, low, volume, notional
+
+
+@kernel(FLOATS, INT, INT, FLOAT, FLOAT, INT, FLOAT, FLOAT, FLOAT)
+def first_reaching(price: Floats, start: int, stop: int, low: float, high: float, sign: int, trail: float, best: float, tick: float) -> int:
+    """The first place in [start, stop) at ``low`` or below, at ``high`` or above, or at the trailing stop; ``stop`` when there is none."""
+    if trail != trail:  # noqa: PLR0124  # NaN: none
+        for place in range(np.uint64(start), np.uint64(stop)):
+            if price[place] <= low or price[place] >= high:
+                return int(place)
+        return stop
+    for place in range(np.uint64(start), np.uint64(stop)):
+        now = price[place]
+        level = np.rint((best - sign * trail) / tick) * tick
+        if now <= low or now >= high or (now - level) * sign <= TOLERANCE * tick:
+            return int(place)
+        if (now - best) * sign > 0:
+            best = now
+    return stop

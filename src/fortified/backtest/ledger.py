@@ -100,4 +100,6 @@ class RunLedger:
         if held is None:
             self.book = {self._account: LegState(working=working)}
         else:
-            self.book = {self._account: LegState(held.quantity, held.average_price, working, held.day_pnl, held.trading_day)}
+            net = held.realized_pnl - held.fees
+            leg = LegState(held.quantity, held.average_price, working, held.day_pnl, held.trading_day, net_pnl=net)
+            self.book = {self._account: leg}

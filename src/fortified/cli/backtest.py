@@ -1,38 +1,42 @@
 """`fortified backtest`: trade a file on paper, walking arrays: the trades of a replay, in a fraction of its time."""
 
-from typing import Annotated
-
 import typer
 
 from fortified.cli.output import check_writable, progress_bar, show_report
 from fortified.cli.run_options import (
     BarsTimeframe,
     CalendarName,
+    Cash,
     Fee,
     Files,
     FillName,
     Flatten,
     JsonOut,
+    Latency,
     Multiplier,
     Params,
     Quantity,
+    SizingName,
     Slippage,
+    StopLoss,
     Strategy,
     Strict,
     Symbol,
+    TakeProfit,
     TickSize,
     TimeframeName,
     TradesOut,
+    Trailing,
     Warmup,
+    latency_ns,
     parsed_fill,
-    parsed_number,
-    parsed_params,
+    run_options,
     write_result,
 )
+from fortified.domain.exits import ExitRules
 from fortified.engine.fills import FillModel
 from fortified.logs import configure_logging
 from fortified.research.run import backtest_files
-from fortified.runs import RunOptions
 
 app = typer.Typer(add_completion=False)
 
@@ -48,7 +52,12 @@ def backtest(
     fill: FillName = "next",
     fee: Fee = "0",
     slippage_ticks: Slippage = 0,
-    latency_ms: Annotated[float, typer.Option(min=0, help="From the decision to the venue.")] = 0,
+    latency_ms: Latency = 0,
+    stop_loss: StopLoss = None,
+    take_profit: TakeProfit = None,
+    trailing: Trailing = None,
+    sizing: SizingName = "fixed",
+    cash: Cash = "100000",
     warmup: Warmup = None,
     calendar: CalendarName = None,
     tick_size: TickSize = None,
@@ -61,23 +70,25 @@ def backtest(
 ) -> None:
     """Trade a file on paper with the engine, the fills and the strategies of a replay, walking arrays instead of streams."""
     check_writable(json, trades)
-    options = RunOptions(
-        files=tuple(files),
+    options = run_options(
+        files=files,
         symbol=symbol,
         timeframe=timeframe,
         strategy=strategy,
-        params=parsed_params(param),
-        quantity=parsed_number("quantity", quantity),
-        fills=FillModel(parsed_fill(fill), slippage_ticks, int(latency_ms * 1_000_000)),
+        param=param,
+        quantity=quantity,
+        fills=FillModel(parsed_fill(fill), slippage_ticks, latency_ns(latency_ms)),
         fee=fee,
         warmup=warmup,
         calendar=calendar,
-        tick_size=None if tick_size is None else parsed_number("tick size", tick_size),
-        multiplier=None if multiplier is None else parsed_number("multiplier", multiplier),
+        tick_size=tick_size,
+        multiplier=multiplier,
         flatten=flatten_at_end,
-        speed=None,
         bars_timeframe=bars_timeframe,
         strict=strict,
+        exits=ExitRules.parse(stop_loss, take_profit, trailing),
+        sizing=sizing,
+        cash=cash,
     )
     configure_logging("WARNING", "auto")
     with progress_bar() as bar:

@@ -12,28 +12,35 @@ from fortified.cli.output import check_writable, errors, progress_bar, show_repo
 from fortified.cli.run_options import (
     BarsTimeframe,
     CalendarName,
+    Cash,
     Fee,
     Files,
     FillName,
     Flatten,
     JsonOut,
+    Latency,
     Multiplier,
     Params,
     Quantity,
+    SizingName,
     Slippage,
+    StopLoss,
     Strategy,
     Strict,
     Symbol,
+    TakeProfit,
     TickSize,
     TimeframeName,
     TradesOut,
+    Trailing,
     Warmup,
+    latency_ns,
     parsed_fill,
-    parsed_number,
-    parsed_params,
+    run_options,
     write_result,
 )
 from fortified.domain.errors import ConfigError
+from fortified.domain.exits import ExitRules
 from fortified.engine.fills import FillModel
 from fortified.engine.result import RunResult
 from fortified.logs import configure_logging
@@ -54,6 +61,12 @@ def replay(
     fill: FillName = "next",
     fee: Fee = "0",
     slippage_ticks: Slippage = 0,
+    latency_ms: Latency = 0,
+    stop_loss: StopLoss = None,
+    take_profit: TakeProfit = None,
+    trailing: Trailing = None,
+    sizing: SizingName = "fixed",
+    cash: Cash = "100000",
     warmup: Warmup = None,
     calendar: CalendarName = None,
     tick_size: TickSize = None,
@@ -67,23 +80,26 @@ def replay(
 ) -> None:
     """Trade a file on paper through aggregation, Redis streams, consumer group, runner and PaperBroker."""
     check_writable(json, trades)
-    options = RunOptions(
-        files=tuple(files),
+    options = run_options(
+        files=files,
         symbol=symbol,
         timeframe=timeframe,
         strategy=strategy,
-        params=parsed_params(param),
-        quantity=parsed_number("quantity", quantity),
-        fills=FillModel(parsed_fill(fill), slippage_ticks),
+        param=param,
+        quantity=quantity,
+        fills=FillModel(parsed_fill(fill), slippage_ticks, latency_ns(latency_ms)),
         fee=fee,
         warmup=warmup,
         calendar=calendar,
-        tick_size=None if tick_size is None else parsed_number("tick size", tick_size),
-        multiplier=None if multiplier is None else parsed_number("multiplier", multiplier),
+        tick_size=tick_size,
+        multiplier=multiplier,
         flatten=flatten_at_end,
-        speed=_speed(speed),
         bars_timeframe=bars_timeframe,
         strict=strict,
+        exits=ExitRules.parse(stop_loss, take_profit, trailing),
+        sizing=sizing,
+        cash=cash,
+        speed=_speed(speed),
     )
     configure_logging("WARNING", load_settings().log_form)
     write_result(run(_replay(options)), json, trades)

@@ -11,9 +11,13 @@ from rich.table import Table
 
 from fortified.cli.output import errors, write_csv, write_json
 from fortified.domain.errors import ConfigError
+from fortified.domain.exits import ExitRules
 from fortified.domain.order import Fill
 from fortified.domain.trade import Trade
+from fortified.engine.fills import FillModel
 from fortified.engine.result import RunResult
+from fortified.engine.sizing import Sizing
+from fortified.runs import RunOptions
 
 Files = Annotated[list[Path], typer.Argument(help="Ticks or bars as CSV, CSV.gz or Parquet, in the order of time.")]
 Symbol = Annotated[str, typer.Option(help="/NQ, SPY …")]
@@ -24,6 +28,7 @@ Quantity = Annotated[str, typer.Option(help="Contracts or shares.")]
 FillName = Annotated[str, typer.Option(help="Market orders fill at the next event, or at the last price: next | last.")]
 Fee = Annotated[str, typer.Option(help="0 | 2.00/contract | 0.005/share | 0.1%")]
 Slippage = Annotated[int, typer.Option(min=0, help="Ticks a market order without a quote fills worse.")]
+Latency = Annotated[float, typer.Option(min=0, help="Milliseconds from the decision to the venue.")]
 Warmup = Annotated[int | None, typer.Option(min=0, help="Bars before the first signal; the strategy's own by default.")]
 CalendarName = Annotated[str | None, typer.Option(help="Session calendar; the instrument's own by default, 24/7 for none.")]
 TickSize = Annotated[str | None, typer.Option(help="Tick size, for an instrument that is not built in.")]
@@ -34,8 +39,63 @@ Strict = Annotated[bool, typer.Option("--strict", help="Refuse a file with a bad
 JsonOut = Annotated[Path | None, typer.Option(help="Write the result as JSON; - for standard output.")]
 TradesOut = Annotated[Path | None, typer.Option(help="Write the trades as CSV.")]
 
+StopLoss = Annotated[str | None, typer.Option(help="Distance from the entry: 20ticks | 10pts | 0.5% | 1.5atr")]
+TakeProfit = Annotated[str | None, typer.Option(help="Distance from the entry: 20ticks | 10pts | 0.5% | 1.5atr")]
+Trailing = Annotated[str | None, typer.Option(help="Distance from the best price since the entry: 20ticks | 10pts | 0.5% | 1.5atr")]
+SizingName = Annotated[str, typer.Option("--sizing", help="fixed (--quantity) | all_in | a share of the equity, such as 25%")]
+Cash = Annotated[str, typer.Option(help="Money at the start.")]
+
 SHOWN_TRADES = 20
 TRADE_COLUMNS = tuple(name for name in Trade.__struct_fields__ if name != "bar")
+
+
+def run_options(
+    *,
+    files: list[Path],
+    symbol: str,
+    timeframe: str,
+    strategy: str,
+    param: list[str] | None,
+    quantity: str,
+    fills: FillModel,
+    fee: str,
+    warmup: int | None,
+    calendar: str | None,
+    tick_size: str | None,
+    multiplier: str | None,
+    flatten: bool,
+    bars_timeframe: str | None,
+    strict: bool,
+    exits: ExitRules,
+    sizing: str,
+    cash: str,
+    speed: float | None = None,
+) -> RunOptions:
+    """What the words of a command ask for; ``ConfigError`` for a word that is not understood."""
+    money = parsed_number("cash", cash)
+    if money <= 0:
+        raise ConfigError(f"cash {cash} is not possible; give an amount above 0")
+    return RunOptions(
+        files=tuple(files),
+        symbol=symbol,
+        timeframe=timeframe,
+        strategy=strategy,
+        params=parsed_params(param),
+        quantity=parsed_number("quantity", quantity),
+        fills=fills,
+        fee=fee,
+        warmup=warmup,
+        calendar=calendar,
+        tick_size=None if tick_size is None else parsed_number("tick size", tick_size),
+        multiplier=None if multiplier is None else parsed_number("multiplier", multiplier),
+        flatten=flatten,
+        speed=speed,
+        bars_timeframe=bars_timeframe,
+        strict=strict,
+        exits=exits,
+        sizing=Sizing.parse(sizing),
+        cash=money,
+    )
 
 
 def parsed_params(pairs: list[str] | None) -> dict[str, str]:
@@ -67,6 +127,11 @@ def parsed_fill(text: str) -> Literal["next", "last"]:
     if text == "last":
         return "last"
     raise ConfigError(f"--fill {text!r} is unknown; choose next or last")
+
+
+def latency_ns(milliseconds: float) -> int:
+    """Whole nanoseconds."""
+    return int(milliseconds * 1_000_000)
 
 
 def write_result(result: RunResult, json: Path | None, trades: Path | None) -> None:

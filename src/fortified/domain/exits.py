@@ -68,7 +68,7 @@ class ExitRules(msgspec.Struct, frozen=True):
         return self.stop_loss is not None or self.take_profit is not None or self.trailing is not None
 
     @classmethod
-    def parse(cls, stop_loss: str | None, take_profit: str | None, trailing: str | None) -> "ExitRules":
+    def parse(cls, stop_loss: str | None = None, take_profit: str | None = None, trailing: str | None = None) -> "ExitRules":
         """The rules that three texts write; None for what is not wanted.
 
         Raises:

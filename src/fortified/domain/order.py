@@ -20,6 +20,8 @@ class OrderType(enum.StrEnum):
     LIMIT = "LIMIT"
     STOP = "STOP"
     STOP_LIMIT = "STOP_LIMIT"
+    MARKET_IF_TOUCHED = "MARKET_IF_TOUCHED"
+    """The other side of a stop: a market order once the price is at ``stop_price`` or better."""
 
 
 class OrderStatus(enum.StrEnum):
@@ -109,6 +111,8 @@ class Order(msgspec.Struct, frozen=True):
     triggered: bool = False
     fill_ids: tuple[str, ...] = ()
     text: str = ""
+    budget: Decimal | None = None
+    """Money to spend: a simulated venue takes as many whole units as it buys at the price of the fill, and ``quantity`` is an estimate."""
 
     @property
     def is_terminal(self) -> bool:
@@ -151,6 +155,8 @@ class OrderEvent(msgspec.Struct, frozen=True):
     venue_order_id: str | None = None
     fill: Fill | None = None
     triggered: bool = False
+    quantity: Decimal | None = None
+    """What the order is for from now on, when that was only known at its fill."""
 
 
 def apply_event(order: Order, event: OrderEvent) -> Order:
@@ -163,18 +169,20 @@ def apply_event(order: Order, event: OrderEvent) -> Order:
         raise InvariantError(f"event of order {event.order_id} was given to order {order.order_id}")
     if event.status not in TRANSITIONS[order.status]:
         raise InvariantError(f"order {order.order_id}: {event.status} cannot follow {order.status}")
+    quantity = order.quantity if event.quantity is None else event.quantity
     filled, average, fees, fill_ids = order.filled_quantity, order.average_fill_price, order.fees, order.fill_ids
     if event.fill is not None:
         total = filled + event.fill.quantity
-        if event.fill.quantity <= ZERO or total > order.quantity:
-            raise InvariantError(f"order {order.order_id}: a fill of {event.fill.quantity} on {filled} does not fit {order.quantity}")
+        if event.fill.quantity <= ZERO or total > quantity:
+            raise InvariantError(f"order {order.order_id}: a fill of {event.fill.quantity} on {filled} does not fit {quantity}")
         average = ((average or ZERO) * filled + event.fill.price * event.fill.quantity) / total
         filled, fees, fill_ids = total, fees + event.fill.fee, (*fill_ids, event.fill.fill_id)
-    if (event.status is S.FILLED) != (filled == order.quantity) and event.status in (S.FILLED, S.PARTIALLY_FILLED):
-        raise InvariantError(f"order {order.order_id}: {event.status} does not fit {filled} of {order.quantity} filled")
+    if (event.status is S.FILLED) != (filled == quantity) and event.status in (S.FILLED, S.PARTIALLY_FILLED):
+        raise InvariantError(f"order {order.order_id}: {event.status} does not fit {filled} of {quantity} filled")
     return msgspec.structs.replace(
         order,
         status=event.status,
+        quantity=quantity,
         filled_quantity=filled,
         average_fill_price=average,
         fees=fees,

@@ -1,22 +1,23 @@
 """The engine: one ordered input at a time in, one decision out.
 
-Owns the strategy and its indicators, the goals of the legs, the one-trade-per-bar rule and the extremes since each entry. All of it is in
-``snapshot``, so a restarted engine goes on as if nothing had happened. Knows no mode, no clock, no I/O: the time is that of the event.
+Owns the strategy and its indicators and the extremes since each entry; its stages own the armed levels (``TickLevelExecutor``) and the
+goals of the accounts (``StopReversalHandler``). All of it is in ``snapshot``, so a restarted engine goes on as if nothing had happened.
+Knows no mode, no clock, no I/O: the time is that of the event.
 """
 
-import hashlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
 from fortified.domain.account import AccountId
 from fortified.domain.calendar import Calendar
-from fortified.domain.instrument import Instrument
 from fortified.domain.market import Bar, BarFlag
-from fortified.domain.order import ZERO, Order, OrderStatus, Purpose
+from fortified.domain.order import Fill, Order, Purpose
 from fortified.domain.signal import Signal, Target
+from fortified.engine.config import EngineConfig, Moment
 from fortified.engine.inputs import (
     NOTHING,
     BarClosed,
@@ -29,39 +30,18 @@ from fortified.engine.inputs import (
     EngineInput,
     GapSeen,
     Leg,
-    LegState,
     OrderChanged,
 )
-from fortified.engine.reversal import Goal, NextOrder, next_order
-from fortified.engine.risk import RiskContext, RiskLimits, TradingState, check
+from fortified.engine.reversal import Goal
+from fortified.engine.risk import TradingState
+from fortified.engine.stop_reversal import StopReversalHandler
+from fortified.engine.tick_level import Armed, TickLevelExecutor, Touch
+from fortified.indicators.atr import ATR
 from fortified.strategies.base import Answers, BaseStrategy, StrategyPosition, failure, signals_of
 
 COMMANDS_KEPT = 256
-NO_LEG = LegState()
-
-
-class EngineConfig(msgspec.Struct, frozen=True):
-    """What an engine trades and within which limits. ``warmup`` is the number of closed bars before the first order."""
-
-    strategy: str
-    timeframe: str
-    instrument: Instrument
-    legs: tuple[Leg, ...]
-    warmup: int
-    trade_enabled: bool = True
-    live_allowed: bool = False
-    limits: RiskLimits = RiskLimits()
-
-
-class Moment(msgspec.Struct, frozen=True):
-    """The event being processed, as far as orders care."""
-
-    ts_event: int
-    seq: int
-    price: float
-    session_open: bool
-    fresh: bool
-    warm: bool
+Touches = Mapping[AccountId, Touch]
+NO_TOUCHES: Touches = {}
 
 
 class EngineState(msgspec.Struct):
@@ -79,6 +59,8 @@ class EngineState(msgspec.Struct):
     moment: Moment | None = None
     bar: Bar | None = None
     state: TradingState = TradingState.ACTIVE
+    armed: dict[AccountId, Armed] = {}
+    atr: dict[str, Any] | None = None
 
 
 class Engine:
@@ -91,14 +73,12 @@ class Engine:
         self.warm_count = 0
         self.bar: Bar | None = None
         self._create_strategy = create_strategy
-        self._calendar = calendar
         self._strategy = create_strategy()
         self._wants_ticks = self._strategy.wants_ticks()
-        self._goals: dict[AccountId, Goal] = {}
-        self._entry_bar = -1
-        self._entry_decision = ""
+        self._handler = StopReversalHandler(config, calendar)
+        self._executor = TickLevelExecutor(config.instrument, config.exits)
+        self._atr = ATR()
         self._extremes: dict[AccountId, tuple[float, float]] = {}
-        self._recent: dict[AccountId, deque[int]] = {leg.account: deque(maxlen=_kept(config.limits)) for leg in config.legs}
         self._commands: deque[str] = deque(maxlen=COMMANDS_KEPT)
         self._moment: Moment | None = None
 
@@ -111,7 +91,7 @@ class Engine:
         if isinstance(event, BarClosed):
             return self._on_bar(event, book)
         if isinstance(event, OrderChanged):
-            return self._on_order(event.order, book)
+            return self._on_order(event.order, event.fill, book)
         if isinstance(event, Command):
             return self._on_command(event, book)
         return self._on_gap(event)
@@ -127,9 +107,14 @@ class Engine:
         return self.warm_count >= self.config.warmup
 
     @property
+    def armed(self) -> Mapping[AccountId, Armed]:
+        """The levels of the protective exits."""
+        return self._executor.armed
+
+    @property
     def has_goals(self) -> bool:
         """Whether a leg is still on its way: an order works, or an exit waits for its time."""
-        return bool(self._goals)
+        return bool(self._handler.goals)
 
     def now_ns(self) -> int | None:
         """The time of the last event; None before the first."""
@@ -149,25 +134,28 @@ class Engine:
             strategy=self._strategy.snapshot(),
             bars_seen=self.bars_seen,
             warm_count=self.warm_count,
-            entry_bar=self._entry_bar,
-            entry_decision=self._entry_decision,
-            goals=dict(self._goals),
+            entry_bar=self._handler.entry_bar,
+            entry_decision=self._handler.entry_decision,
+            goals=dict(self._handler.goals),
             extremes=dict(self._extremes),
-            recent={account: list(stamps) for account, stamps in self._recent.items() if stamps},
+            recent={account: list(stamps) for account, stamps in self._handler.recent.items() if stamps},
             commands=list(self._commands),
             moment=self._moment,
             bar=self.bar,
             state=self.state,
+            armed=dict(self._executor.armed),
+            atr=self._atr.snapshot(),
         )
 
     def restore(self, state: EngineState) -> None:
         """Go back to a state that ``snapshot`` gave."""
         self._strategy.restore(state.strategy)
         self.bars_seen, self.warm_count = state.bars_seen, state.warm_count
-        self._entry_bar, self._entry_decision = state.entry_bar, state.entry_decision
-        self._goals, self._extremes = dict(state.goals), dict(state.extremes)
-        for account, stamps in state.recent.items():
-            self._recent[account] = deque(stamps, maxlen=_kept(self.config.limits))
+        self._extremes = dict(state.extremes)
+        self._handler.restore(state.goals, (state.entry_bar, state.entry_decision), state.recent)
+        self._executor.restore(state.armed)
+        if state.atr is not None:
+            self._atr.restore(state.atr)
         self._commands = deque(state.commands, maxlen=COMMANDS_KEPT)
         self._moment, self.bar, self.state = state.moment, state.bar, state.state
 
@@ -175,42 +163,45 @@ class Engine:
 
     def _on_update(self, event: BarUpdated, book: Book) -> Decision:
         update = event.update
-        self._moment = Moment(update.ts_event, update.seq, update.price, True, event.fresh, self.is_warm)
+        self._moment = Moment(update.ts_event, update.seq, update.price, True, event.fresh, self.is_warm, self.warm_count)
         self.stretch(update.price, update.price, book)
+        touches = NO_TOUCHES
+        if self._executor.armed:
+            touches = self._touches(lambda account: self._executor.on_price(account, update.seq, update.price))
         if not self._wants_ticks:
-            return self._pursue(book) if self._goals else NOTHING
+            return self._answer(None, "", book, touches)
         try:
-            answers = self._strategy.on_tick(update, _position(book))
+            answers = self._strategy.on_tick(update, self._position(book, touches))
         except Exception as error:
             raise failure(self._strategy, error, f"tick {update.seq} of {update.symbol}") from error
-        return self._answer(answers, f"u{update.seq}", book)
+        return self._answer(answers, f"u{update.seq}", book, touches)
 
     def _on_bar(self, event: BarClosed, book: Book) -> Decision:
         bar = event.bar
         fed = self._feeds(bar)
         warm = self.warm_count > self.config.warmup  # the bar itself does not count
-        self._moment = Moment(bar.ts_close, bar.seq, bar.close, not bar.flags & BarFlag.SESSION_END, event.fresh, warm)
+        self._moment = Moment(bar.ts_close, bar.seq, bar.close, not bar.flags & BarFlag.SESSION_END, event.fresh, warm, self.warm_count)
+        touches = NO_TOUCHES
         if bar.flags & BarFlag.FROM_BARS:
             self.stretch(bar.high, bar.low, book)
+            touches = self._touches(lambda account: self._executor.on_bar(account, bar))
         if not fed:
-            return self._pursue(book) if self._goals else NOTHING
-        answers = self._ask(bar, _position(book))
-        return self._answer(answers, f"b{bar.seq}.{bar.ts_open}", book)
+            return self._answer(None, "", book, touches)
+        answers = self._ask(bar, self._position(book, touches))
+        return self._answer(answers, f"b{bar.seq}.{bar.ts_open}", book, touches)
 
-    def _on_order(self, order: Order, book: Book) -> Decision:
+    def _on_order(self, order: Order, fill: Fill | None, book: Book) -> Decision:
+        denied = NOTHING
         if not book[order.account].quantity:
             self._extremes.pop(order.account, None)
-        goal = self._goals.get(order.account)
-        if goal is None or not order.is_terminal:
-            return NOTHING
+            self._executor.disarm(order.account)
+        elif fill is not None and order.purpose is Purpose.ENTRY:
+            denied = self._arm(order, fill, book)
+        if order.account not in self._handler.goals or not order.is_terminal:
+            return denied
         self._moment = msgspec.structs.replace(self._now(), ts_event=max(self._now().ts_event, order.ts_updated))
-        if order.status is OrderStatus.FILLED or order.order_id != goal.order_id:
-            return self._pursue(book)
-        del self._goals[order.account]
-        if order.purpose is Purpose.ENTRY:
-            return NOTHING
-        text = f"the exit of {order.symbol} ended {order.status}: {order.text or 'no reason given'}; the position stays as it is"
-        return Decision(denials=(Denial(DenialCode.CLOSE_FAILED, text, order.account, order.ts_updated, order.reason),))
+        decision = self._handler.on_ended(order, book, self._moment, self.state)
+        return decision if denied is NOTHING else msgspec.structs.replace(decision, denials=denied.denials + decision.denials)
 
     def _on_command(self, command: Command, book: Book) -> Decision:
         if command.command_id in self._commands:
@@ -225,7 +216,7 @@ class Engine:
         self._commands.append(command.command_id)
         self._moment = msgspec.structs.replace(moment, ts_event=max(moment.ts_event, command.ts_event))
         signal = Signal(command.target, command.reason)
-        self._aim(signal, f"c{command.command_id}", commanded=True)
+        self._handler.aim(signal, f"c{command.command_id}", self._now(), self.bars_seen, NO_TOUCHES, commanded=True)
         return msgspec.structs.replace(self._pursue(book), signal=signal)
 
     def _on_gap(self, event: GapSeen) -> Decision:
@@ -241,6 +232,7 @@ class Engine:
     def _start_over(self) -> None:
         self._strategy = self._create_strategy()
         self.warm_count = 0
+        self._atr = ATR()
 
     def _feeds(self, bar: Bar) -> bool:
         """Count ``bar`` in; False when it began in the middle and would mislead the indicators. After a gap they begin anew."""
@@ -251,131 +243,23 @@ class Engine:
         if bar.flags & BarFlag.PARTIAL_START:
             return False
         self.warm_count += 1
+        self._atr.update(bar.high, bar.low, bar.close)
         return True
 
     # --- from wishes to orders ---
 
-    def _answer(self, answers: Answers, decision_id: str, book: Book) -> Decision:
-        if answers is None:
-            return self._pursue(book) if self._goals else NOTHING
-        position = _position(book)
-        signals = signals_of(answers, position.target if position else Target.FLAT)
-        if not signals:
-            return self._pursue(book) if self._goals else NOTHING
-        self._aim(signals[-1], decision_id)
-        return msgspec.structs.replace(self._pursue(book), signal=signals[-1])
-
-    def _aim(self, signal: Signal, decision_id: str, *, commanded: bool = False) -> None:
-        moment = self._now()
-        goal = Goal(
-            decision_id=decision_id,
-            target=signal.target,
-            reason=signal.reason,
-            ts_event=moment.ts_event,
-            seq=moment.seq,
-            reference_price=self.config.instrument.price(moment.price),
-            bar_index=self.bars_seen,
-            commanded=commanded,
-        )
-        for leg in self.config.legs:
-            self._goals[leg.account] = goal
+    def _answer(self, answers: Answers, decision_id: str, book: Book, touches: Touches = NO_TOUCHES) -> Decision:
+        """Decide on what the strategy wishes and on the levels that were touched."""
+        signals = [] if answers is None else signals_of(answers, _target(self._position(book, touches)))
+        if signals:
+            self._handler.aim(signals[-1], decision_id, self._now(), self.bars_seen, touches)
+            return msgspec.structs.replace(self._pursue(book), signal=signals[-1])
+        if touches:
+            self._handler.protect(touches, self._now(), self.bars_seen)
+        return self._pursue(book) if self._handler.goals else NOTHING
 
     def _pursue(self, book: Book) -> Decision:
-        orders: list[Order] = []
-        cancels: list[str] = []
-        denials: list[Denial] = []
-        for leg in self.config.legs:
-            goal = self._goals.get(leg.account)
-            if goal is None:
-                continue
-            state = book.get(leg.account, NO_LEG)
-            if state.working:
-                cancels.extend(order.order_id for order in state.working if _hinders(order, goal))
-                continue
-            outcome = self._step(leg, goal, state)
-            if isinstance(outcome, Order):
-                orders.append(outcome)
-            elif outcome is not None:
-                denials.append(outcome)
-        return Decision(tuple(orders), tuple(cancels), tuple(denials)) if orders or cancels or denials else NOTHING
-
-    def _step(self, leg: Leg, goal: Goal, state: LegState) -> Order | Denial | None:
-        """The next order of a leg towards its goal, or why there is none."""
-        step = next_order(goal, leg, state)
-        if step is None:
-            del self._goals[leg.account]
-            return None
-        if goal.deferred:
-            goal = self._restamped(goal)
-        order = self._order(leg, goal, step)
-        denial = self._once_per_bar(order, goal) or check(
-            order, self._context(state, leg, goal), self.config.limits, self.config.instrument
-        )
-        if denial is None:
-            self._goals[leg.account] = msgspec.structs.replace(goal, attempts=goal.attempts + 1, order_id=order.order_id, deferred=False)
-            self._recent[leg.account].append(order.ts_created)
-            if step.purpose is Purpose.ENTRY:
-                self._entry_bar, self._entry_decision = goal.bar_index, goal.decision_id
-            return order
-        if step.purpose is Purpose.EXIT and denial.code in (DenialCode.SESSION_CLOSED, DenialCode.STALE_DATA):
-            known = self._goals[leg.account].deferred
-            # The exit waits; what would have been opened behind it is old by then.
-            self._goals[leg.account] = msgspec.structs.replace(goal, target=Target.FLAT, deferred=True)
-            return None if known else denial
-        del self._goals[leg.account]
-        return denial
-
-    def _restamped(self, goal: Goal) -> Goal:
-        moment = self._now()
-        price = self.config.instrument.price(moment.price)
-        return msgspec.structs.replace(goal, ts_event=moment.ts_event, seq=moment.seq, reference_price=price)
-
-    def _order(self, leg: Leg, goal: Goal, step: NextOrder) -> Order:
-        config = self.config
-        return Order(
-            order_id=order_id(config.strategy, config.instrument.symbol, config.timeframe, leg.account, goal, step.purpose),
-            account=leg.account,
-            strategy=config.strategy,
-            symbol=leg.symbol,
-            timeframe=config.timeframe,
-            side=step.side,
-            quantity=step.quantity,
-            purpose=step.purpose,
-            reason=goal.reason,
-            ts_created=max(goal.ts_event, self._now().ts_event),
-            seq=goal.seq,
-            reference_price=goal.reference_price,
-        )
-
-    def _once_per_bar(self, order: Order, goal: Goal) -> Denial | None:
-        if order.purpose is Purpose.EXIT or goal.bar_index != self._entry_bar or goal.decision_id == self._entry_decision:
-            return None
-        text = f"bar {goal.bar_index} has had its entry; the next one may follow after the bar closes"
-        return Denial(DenialCode.ONE_TRADE_PER_BAR, text, order.account, order.ts_created, order.reason)
-
-    def _context(self, state: LegState, leg: Leg, goal: Goal) -> RiskContext:
-        moment = self._now()
-        return RiskContext(
-            ts_event=moment.ts_event,
-            state=self.state,
-            trade_enabled=self.config.trade_enabled,
-            live_allowed=self.config.live_allowed,
-            session_open=self._is_open(moment.ts_event) if goal.commanded else moment.session_open,
-            fresh=moment.fresh or goal.commanded,
-            warm=moment.warm or goal.commanded,
-            warm_text=f"{self.warm_count} bars seen, {self.config.warmup} are needed before the first entry",
-            leg=state,
-            day_pnl=self._day_pnl(state, moment.ts_event),
-            recent=self._recent[leg.account],
-        )
-
-    def _is_open(self, ts_event: int) -> bool:
-        return self._calendar.session_at(ts_event) is not None
-
-    def _day_pnl(self, state: LegState, ts_event: int) -> Decimal:
-        if self.config.limits.daily_loss is None or state.trading_day != str(self._calendar.trading_day(ts_event)):
-            return ZERO
-        return state.day_pnl
+        return self._handler.pursue(book, self._now(), self.state)
 
     def _refusal(self, leg: Leg, command: Command, code: DenialCode, text: str) -> Denial:
         return Denial(code, f"command {command.command_id}: {text}", leg.account, command.ts_event, command.reason)
@@ -383,6 +267,47 @@ class Engine:
     def _now(self) -> Moment:
         assert self._moment is not None
         return self._moment
+
+    # --- levels ---
+
+    def _arm(self, order: Order, fill: Fill, book: Book) -> Decision:
+        """An entry filled: set the levels of the position. Says so where a distance cannot be told."""
+        goal, leg = self._handler.goals.get(order.account), book[order.account]
+        rules = goal.exits if goal is not None and goal.exits is not None else self.config.exits
+        if not rules or leg.average_price is None:
+            return NOTHING
+        sign = 1 if leg.quantity > 0 else -1
+        atr = self._atr.so_far
+        own = None if rules is self.config.exits else rules
+        self._executor.arm(order.account, own, float(leg.average_price), sign, atr, fill)
+        if atr is None and rules.needs_atr:
+            text = "the average true range is not known, so the levels that need it are not set; close by hand or wait for the next entry"
+            return Decision(denials=(Denial(DenialCode.NO_EXIT_LEVEL, text, order.account, order.ts_updated, order.reason),))
+        return NOTHING
+
+    def _touches(self, look: Callable[[AccountId], Touch | None]) -> Touches:
+        """The accounts whose levels ``look`` finds touched."""
+        found = {
+            account: touch
+            for account, armed in list(self._executor.armed.items())
+            if self._handler.may_touch(account, armed.sign) and (touch := look(account)) is not None
+        }
+        return found or NO_TOUCHES
+
+    def _position(self, book: Book, touches: Touches) -> StrategyPosition | None:
+        """Where the strategy stands: the first account, by name, that is not flat and not being stopped out now."""
+        for account in sorted(book):
+            leg = book[account]
+            if leg.quantity and account not in touches:
+                target = Target.LONG if leg.quantity > 0 else Target.SHORT
+                return StrategyPosition(target, float(leg.quantity), float(leg.average_price or 0))
+        return None
+
+    def pass_over(self, high: float, low: float, book: Book) -> None:
+        """Show the open positions a price range that traded and touched no level."""
+        self.stretch(high, low, book)
+        for account in self._executor.armed:
+            self._executor.follow(account, high, low)
 
     def stretch(self, high: float, low: float, book: Book) -> None:
         """Show the open positions a price range that traded."""
@@ -395,27 +320,5 @@ class Engine:
                     self._extremes[account] = (max(high, known[0]), min(low, known[1]))
 
 
-def order_id(strategy: str, symbol: str, timeframe: str, account: AccountId, goal: Goal, purpose: Purpose) -> str:
-    """A client order id as a pure function of what caused the order: 32 hex digits."""
-    parts = (strategy, symbol, timeframe, account, goal.decision_id, purpose.value, str(goal.attempts))
-    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
-
-
-def _hinders(order: Order, goal: Goal) -> bool:
-    """A resting order that does not lead to the goal; market orders are left to fill."""
-    leads = order.purpose is Purpose.ENTRY and order.side.sign == goal.target
-    return order.limit_price is not None and not leads and order.status is not OrderStatus.PENDING_CANCEL
-
-
-def _position(book: Book) -> StrategyPosition | None:
-    """Where the strategy stands: the first account, by name, that is not flat."""
-    for account in sorted(book):
-        leg = book[account]
-        if leg.quantity:
-            target = Target.LONG if leg.quantity > 0 else Target.SHORT
-            return StrategyPosition(target, float(leg.quantity), float(leg.average_price or 0))
-    return None
-
-
-def _kept(limits: RiskLimits) -> int:
-    return limits.max_orders_per_minute or 1
+def _target(position: StrategyPosition | None) -> Target:
+    return Target.FLAT if position is None else position.target

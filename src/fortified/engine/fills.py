@@ -67,7 +67,7 @@ class FillModel(msgspec.Struct, frozen=True):
         """Whether ``market`` reaches the stop of ``order``."""
         if order.stop_price is None or not self._may_act(order, market):
             return False
-        return _exact(market.high) >= order.stop_price if order.side is OrderSide.BUY else _exact(market.low) <= order.stop_price
+        return _exact(market.high) >= order.stop_price if _upwards(order) else _exact(market.low) <= order.stop_price
 
     def _may_act(self, order: Order, market: Market) -> bool:
         """Whether ``market`` comes after the decision, and the order has reached the venue by then."""
@@ -94,13 +94,13 @@ class FillModel(msgspec.Struct, frozen=True):
         return min(limit, first) if buy else max(limit, first)
 
     def stop(self, order: Order, market: Market, instrument: Instrument) -> Decimal | None:
-        """A stop becomes a market order at its level, or at the first price beyond it after a gap."""
+        """A stop, or its other side, becomes a market order at its level, or at the first price beyond it after a gap."""
         if order.stop_price is None or not self.triggers(order, market):
             return None
         if market.high == market.low:
             return self.at_market(order, market, instrument)
         first = instrument.price(market.price)
-        level = max(order.stop_price, first) if order.side is OrderSide.BUY else min(order.stop_price, first)
+        level = max(order.stop_price, first) if _upwards(order) else min(order.stop_price, first)
         return self._worse(order.side, level, instrument)
 
     def stop_limit(self, order: Order, market: Market, instrument: Instrument) -> Decimal | None:
@@ -109,6 +109,11 @@ class FillModel(msgspec.Struct, frozen=True):
 
     def _worse(self, side: OrderSide, price: Decimal, instrument: Instrument) -> Decimal:
         return price + side.sign * self.slippage_ticks * instrument.tick_size
+
+
+def _upwards(order: Order) -> bool:
+    """Whether a rising price reaches the stop of ``order``."""
+    return (order.side is OrderSide.BUY) != (order.type is OrderType.MARKET_IF_TOUCHED)
 
 
 def _exact(value: float) -> Decimal:
@@ -120,4 +125,5 @@ _BY_TYPE: dict[OrderType, Callable[[FillModel, Order, Market, Instrument], Decim
     OrderType.LIMIT: FillModel.limit,
     OrderType.STOP: FillModel.stop,
     OrderType.STOP_LIMIT: FillModel.stop_limit,
+    OrderType.MARKET_IF_TOUCHED: FillModel.stop,
 }

@@ -11,7 +11,7 @@ import msgspec
 
 from fortified.domain.account import AccountId
 from fortified.domain.market import Bar, BarUpdate
-from fortified.domain.order import ZERO, Order
+from fortified.domain.order import ZERO, Fill, Order
 from fortified.domain.signal import Signal, Target
 
 
@@ -30,9 +30,10 @@ class BarUpdated(msgspec.Struct, frozen=True):
 
 
 class OrderChanged(msgspec.Struct, frozen=True):
-    """An order of this engine moved to a new status."""
+    """An order of this engine moved to a new status; ``fill`` is what traded with it."""
 
     order: Order
+    fill: Fill | None = None
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -73,6 +74,8 @@ class LegState(msgspec.Struct, frozen=True):
     trading_day: str = ""
     frozen: bool = False
     """An order's outcome is unknown or broker and ledger differ: no new entry here."""
+    net_pnl: Decimal = ZERO
+    """Net P&L realized so far."""
 
 
 Book = Mapping[AccountId, LegState]
@@ -99,6 +102,8 @@ class DenialCode(enum.StrEnum):
     ONE_TRADE_PER_BAR = "ONE_TRADE_PER_BAR"
     LEG_FROZEN = "LEG_FROZEN"
     CLOSE_FAILED = "CLOSE_FAILED"
+    NO_CASH = "NO_CASH"
+    NO_EXIT_LEVEL = "NO_EXIT_LEVEL"
 
 
 class Denial(msgspec.Struct, frozen=True):

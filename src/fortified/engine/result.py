@@ -1,11 +1,12 @@
 """What a run did, in the one form that replay and backtest share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from itertools import groupby
 
 import msgspec
 
-from fortified.domain.order import Fill
+from fortified.domain.order import ZERO, Fill, Purpose
 from fortified.domain.trade import Trade
 from fortified.engine.statistics import TradeStatistics
 
@@ -25,3 +26,18 @@ class RunResult(msgspec.Struct, frozen=True):
     late: int
     out_of_session: int
     open_quantity: Decimal
+
+
+def in_order(fills: Iterable[Fill]) -> list[Fill]:
+    """The fills of one account as they happened: by tick, and those of one tick so that every exit follows its entry."""
+    ordered: list[Fill] = []
+    position = ZERO
+    for _, same in groupby(sorted(fills, key=lambda fill: fill.seq), key=lambda fill: fill.seq):
+        waiting = list(same)
+        while waiting:
+            wanted = Purpose.EXIT if position else Purpose.ENTRY
+            fill = next((fill for fill in waiting if fill.purpose is wanted), waiting[0])
+            waiting.remove(fill)
+            position += fill.quantity * fill.side.sign
+            ordered.append(fill)
+    return ordered

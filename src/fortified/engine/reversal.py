@@ -8,9 +8,11 @@ from decimal import Decimal
 
 import msgspec
 
-from fortified.domain.order import Purpose
+from fortified.domain.exits import ExitRules
+from fortified.domain.order import OrderType, Purpose
 from fortified.domain.signal import OrderSide, Target
 from fortified.engine.inputs import Leg, LegState
+from fortified.engine.tick_level import Touch
 
 
 class Goal(msgspec.Struct, frozen=True):
@@ -31,6 +33,11 @@ class Goal(msgspec.Struct, frozen=True):
     deferred: bool = False
     commanded: bool = False
     """By a person: neither warm-up nor the age of the last price is in the way."""
+    limit: Decimal | None = None
+    stop: Decimal | None = None
+    exits: ExitRules | None = None
+    touch: Touch | None = None
+    """The level that was touched, when this is a protective exit."""
 
 
 class NextOrder(msgspec.Struct, frozen=True):
@@ -39,6 +46,9 @@ class NextOrder(msgspec.Struct, frozen=True):
     side: OrderSide
     quantity: Decimal
     purpose: Purpose
+    type: OrderType = OrderType.MARKET
+    limit: Decimal | None = None
+    stop: Decimal | None = None
 
 
 def next_order(goal: Goal, leg: Leg, state: LegState) -> NextOrder | None:
@@ -48,5 +58,17 @@ def next_order(goal: Goal, leg: Leg, state: LegState) -> NextOrder | None:
     if direction == goal.target:
         return None
     if direction:
-        return NextOrder(OrderSide.SELL if direction > 0 else OrderSide.BUY, abs(quantity), Purpose.EXIT)
-    return NextOrder(OrderSide.BUY if goal.target is Target.LONG else OrderSide.SELL, leg.quantity, Purpose.ENTRY)
+        side, touch = OrderSide.SELL if direction > 0 else OrderSide.BUY, goal.touch
+        if touch is None:
+            return NextOrder(side, abs(quantity), Purpose.EXIT)
+        return NextOrder(side, abs(quantity), Purpose.EXIT, touch.type, None, touch.level)
+    side = OrderSide.BUY if goal.target is Target.LONG else OrderSide.SELL
+    return NextOrder(side, leg.quantity, Purpose.ENTRY, _TYPES[goal.limit is not None, goal.stop is not None], goal.limit, goal.stop)
+
+
+_TYPES = {
+    (False, False): OrderType.MARKET,
+    (True, False): OrderType.LIMIT,
+    (False, True): OrderType.STOP,
+    (True, True): OrderType.STOP_LIMIT,
+}

@@ -116,7 +116,7 @@ def _priced(order: Order, context: RiskContext, limits: RiskLimits, instrument: 
             continue
         if not instrument.on_tick(price):
             return DenialCode.OFF_TICK, f"price {price} is not on the tick of {instrument.tick_size}"
-        if limits.collar_percent is not None and order.reference_price:
+        if limits.collar_percent is not None and order.reference_price and order.purpose is Purpose.ENTRY:  # exits are never held up
             distance = abs(price / order.reference_price - 1) * 100
             if distance > limits.collar_percent:
                 return (

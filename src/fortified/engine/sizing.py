@@ -11,6 +11,7 @@ import msgspec
 
 from fortified.domain.errors import ConfigError
 from fortified.domain.instrument import Instrument
+from fortified.domain.order import ZERO
 
 _PERCENT = re.compile(r"(?:percent:)?(?P<amount>\d+(\.\d+)?)%?")
 FULL = Decimal(100)
@@ -26,14 +27,9 @@ class Sizing(msgspec.Struct, frozen=True):
     def by_cash(self) -> bool:
         return self.method != "fixed"
 
-    def units(self, quantity: Decimal, equity: Decimal, price: Decimal, instrument: Instrument) -> Decimal:
-        """Whole units, ≥ 0, for an entry at about ``price``."""
-        if not self.by_cash:
-            return quantity
-        unit = abs(price) * instrument.multiplier
-        if equity <= 0 or not unit:
-            return Decimal(0)
-        return (equity * self.percent / FULL / unit).to_integral_value(ROUND_FLOOR)
+    def budget(self, equity: Decimal) -> Decimal:
+        """The money to spend on an entry, ≥ 0."""
+        return max(equity, ZERO) * self.percent / FULL
 
     @classmethod
     def parse(cls, text: str) -> "Sizing":
@@ -47,10 +43,16 @@ class Sizing(msgspec.Struct, frozen=True):
         if text == "all_in":
             return cls("all_in")
         match = _PERCENT.fullmatch(text.strip())
-        percent = Decimal(match["amount"]) if match is not None else Decimal(0)
+        percent = Decimal(match["amount"]) if match is not None else ZERO
         if not 0 < percent <= FULL or text.strip().isdigit():
             raise ConfigError(f"sizing {text!r} is not understood; write fixed, all_in, or a share of the equity above 0 such as 25%")
         return cls("percent", percent)
 
 
 FIXED = Sizing()
+
+
+def affordable(budget: Decimal, price: Decimal, instrument: Instrument) -> Decimal:
+    """Whole units, ≥ 0, that ``budget`` buys at ``price``: floor(budget / (|price| × multiplier))."""
+    unit = abs(price) * instrument.multiplier
+    return (budget / unit).to_integral_value(ROUND_FLOOR) if unit else ZERO

@@ -16,6 +16,7 @@ from fortified.domain.trade import Trade
 class TradeStatistics(msgspec.Struct, frozen=True):
     """A win has net P&L > 0, a loss < 0. Ratios are None where their divisor is zero.
 
+    - ``net_pnl`` = Σ net P&L = ``gross_pnl`` − ``fees``, each the sum over the trades
     - ``win_rate`` = wins / trades
     - ``average_win`` = Σ net of wins / wins, ``average_loss`` = Σ net of losses / losses (≤ 0)
     - ``profit_factor`` = Σ net of wins / |Σ net of losses|
@@ -41,25 +42,32 @@ class TradeStatistics(msgspec.Struct, frozen=True):
 
 def trade_statistics(trades: Sequence[Trade]) -> TradeStatistics:
     """Statistics of ``trades``, which are taken in the order of their exits."""
-    ordered = sorted(trades, key=lambda trade: (trade.ts_exit, trade.trade_id))
-    results = [trade.net_pnl for trade in ordered]
-    wins = [result for result in results if result > ZERO]
-    losses = [result for result in results if result < ZERO]
-    won, lost, net = sum(wins, ZERO), sum(losses, ZERO), sum(results, ZERO)
+    wins = losses = streak = longest = 0
+    won = lost = net = gross = fees = peak = fall = ZERO
+    for trade in sorted(trades, key=lambda trade: (trade.ts_exit, trade.trade_id)):
+        result = trade.net_pnl
+        net, gross, fees = net + result, gross + trade.gross_pnl, fees + trade.fees
+        if result < ZERO:
+            losses, lost, streak = losses + 1, lost + result, streak + 1
+            longest, fall = max(longest, streak), max(fall, peak - net)
+        else:
+            peak, streak = max(peak, net), 0
+            if result > ZERO:
+                wins, won = wins + 1, won + result
     return TradeStatistics(
-        trades=len(results),
-        wins=len(wins),
-        losses=len(losses),
+        trades=len(trades),
+        wins=wins,
+        losses=losses,
         net_pnl=net,
-        gross_pnl=sum((trade.gross_pnl for trade in ordered), ZERO),
-        fees=sum((trade.fees for trade in ordered), ZERO),
-        win_rate=_ratio(Decimal(len(wins)), len(results)),
-        average_win=_ratio(won, len(wins)),
-        average_loss=_ratio(lost, len(losses)),
-        profit_factor=won / -lost if lost else None,
-        expectancy=_ratio(net, len(results)),
-        max_drawdown=_max_drawdown(results),
-        longest_losing_streak=_longest_losing_streak(results),
+        gross_pnl=gross,
+        fees=fees,
+        win_rate=_ratio(Decimal(wins), len(trades)),
+        average_win=_ratio(won, wins),
+        average_loss=_ratio(lost, losses),
+        profit_factor=_profit_factor(won, lost),
+        expectancy=_ratio(net, len(trades)),
+        max_drawdown=fall,
+        longest_losing_streak=longest,
     )
 
 
@@ -67,18 +75,7 @@ def _ratio(total: Decimal, count: int) -> Decimal | None:
     return total / count if count else None
 
 
-def _max_drawdown(results: Sequence[Decimal]) -> Decimal:
-    equity = peak = worst = ZERO
-    for result in results:
-        equity += result
-        peak = max(peak, equity)
-        worst = max(worst, peak - equity)
-    return worst
-
-
-def _longest_losing_streak(results: Sequence[Decimal]) -> int:
-    longest = current = 0
-    for result in results:
-        current = current + 1 if result < ZERO else 0
-        longest = max(longest, current)
-    return longest
+def _profit_factor(won: Decimal, lost: Decimal) -> Decimal | None:
+    if not lost:
+        return None
+    return won / -lost if won else ZERO  # 0 / 26.80 is spelt 0E+2

@@ -1,4 +1,4 @@
-"""What every indicator of one number per bar offers.
+"""What every indicator offers: of one number per bar, or of the bar itself.
 
 Owns the interface. An indicator holds nothing but its own numbers; its state is plain data, so that a runner can make it durable.
 """
@@ -10,24 +10,13 @@ from fortified.domain.errors import ConfigError
 
 
 class Indicator(ABC):
-    """Fed one value per closed bar. ``value`` is None until the first one can be told; ``ready`` once it is warm.
-
-    ``peek`` tells what ``value`` would be after one more input, without changing anything: the form for a bar that is still open.
-    """
+    """Fed once per closed bar. ``value`` is None until the first one can be told; ``ready`` once it is warm."""
 
     fields: ClassVar[tuple[str, ...]]
     """Names of the attributes that are the state."""
 
     value: float | None
     ready: bool
-
-    @abstractmethod
-    def update(self, value: float) -> float | None:
-        """Take the value of a closed bar; returns the new ``value``."""
-
-    @abstractmethod
-    def peek(self, value: float) -> float | None:
-        """What ``update`` would return, without changing anything."""
 
     def snapshot(self) -> dict[str, Any]:
         """The state as plain data."""
@@ -38,6 +27,33 @@ class Indicator(ABC):
         for name in self.fields:
             value = state[name]
             setattr(self, name, list(value) if isinstance(value, list) else value)
+
+
+class SeriesIndicator(Indicator):
+    """Fed one number per closed bar.
+
+    ``peek`` tells what ``value`` would be after one more input, without changing anything: the form for a bar that is still open.
+    """
+
+    @abstractmethod
+    def update(self, value: float) -> float | None:
+        """Take the value of a closed bar; returns the new ``value``."""
+
+    @abstractmethod
+    def peek(self, value: float) -> float | None:
+        """What ``update`` would return, without changing anything."""
+
+
+class BarIndicator(Indicator):
+    """Fed high, low and close of each closed bar; ``peek`` as for numbers."""
+
+    @abstractmethod
+    def update(self, high: float, low: float, close: float) -> float | None:
+        """Take a closed bar; returns the new ``value``."""
+
+    @abstractmethod
+    def peek(self, high: float, low: float, close: float) -> float | None:
+        """What ``update`` would return, without changing anything."""
 
 
 def checked_period(period: int) -> int:

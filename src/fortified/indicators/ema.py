@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from fortified.indicators.base import Indicator, checked_period
+from fortified.indicators.base import SeriesIndicator, checked_period
 
 
-class EMA(Indicator):
+class EMA(SeriesIndicator):
     """E₁ = p₁; E = α·p + (1 − α)·E′ with α = 2 / (period + 1), as thinkScript's ExpAverage. Warm after ``period`` values."""
 
     fields: ClassVar[tuple[str, ...]] = ("value", "count", "ready")

@@ -2,10 +2,10 @@
 
 from typing import Any, ClassVar
 
-from fortified.indicators.base import Indicator, checked_period
+from fortified.indicators.base import SeriesIndicator, checked_period
 
 
-class SMA(Indicator):
+class SMA(SeriesIndicator):
     """Mean of the last ``period`` values; None before there are so many.
 
     The running sum is taken anew from the window each time the window has turned over once, so rounding cannot pile up over months.

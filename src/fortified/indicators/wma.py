@@ -2,10 +2,10 @@
 
 from typing import Any, ClassVar
 
-from fortified.indicators.base import Indicator, checked_period
+from fortified.indicators.base import SeriesIndicator, checked_period
 
 
-class WMA(Indicator):
+class WMA(SeriesIndicator):
     """Weights 1 … period, the largest on the newest, divided by period·(period + 1)/2; None before there are ``period`` values.
 
     O(1): S = Σ window, W = Σ weight·value; a new p gives W ← W − S + period·p, S ← S + p − oldest. Both are taken anew each time the window

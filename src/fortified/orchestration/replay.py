@@ -7,11 +7,11 @@ where it stopped, because the source resumes by tick and the runner by its last 
 import asyncio
 from collections.abc import Callable, Sequence
 
-from fortified.domain.order import OrderEvent, Purpose
+from fortified.domain.order import OrderEvent
 from fortified.domain.signal import Target
 from fortified.domain.timeframe import Timeframe
 from fortified.engine.inputs import Command
-from fortified.engine.result import RunResult
+from fortified.engine.result import RunResult, in_order
 from fortified.engine.statistics import trade_statistics
 from fortified.orchestration.aggregation_manager import AggregationManager
 from fortified.orchestration.strategy_runner import StrategyRunner
@@ -89,7 +89,7 @@ class ReplaySession:
         return RunResult(
             bars=self._runner.bars,
             orders=self._runner.orders,
-            fills=sorted(fills, key=lambda fill: (fill.seq, fill.purpose is Purpose.ENTRY)),
+            fills=in_order(fills),
             trades=trades,
             stats=trade_statistics(trades),
             digest=self._runner.digest.hex(),

@@ -313,7 +313,7 @@ class StrategyRunner:
                 self._book_fill(event.fill)
             self._refresh()
             self._listeners.emit(order)
-            self._decide(OrderChanged(order))
+            self._decide(OrderChanged(order, event.fill))
 
     async def _carry_out(self) -> None:
         """Make intents durable, then send them, then see what follows from that, until quiet."""
@@ -401,7 +401,8 @@ class StrategyRunner:
         unknown = any(order.status is OrderStatus.SUBMIT_UNKNOWN for order in working)
         if position is None:
             return LegState(working=working, frozen=unknown)
-        return LegState(position.quantity, position.average_price, working, position.day_pnl, position.trading_day, unknown)
+        net = position.realized_pnl - position.fees
+        return LegState(position.quantity, position.average_price, working, position.day_pnl, position.trading_day, unknown, net)
 
     def _all_working(self) -> list[Order]:
         return [order for account in self._brokers for order in self._working(account)]

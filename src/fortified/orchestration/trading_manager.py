@@ -20,7 +20,8 @@ from fortified.domain.order import Order
 from fortified.domain.signal import Target
 from fortified.domain.ticker import TickerConfig
 from fortified.domain.timeframe import Timeframe
-from fortified.engine.engine import Engine, EngineConfig
+from fortified.engine.config import EngineConfig
+from fortified.engine.engine import Engine
 from fortified.engine.inputs import Command, Denial, Leg
 from fortified.engine.risk import RiskLimits
 from fortified.orchestration.aggregation_manager import AggregationManager

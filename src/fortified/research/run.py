@@ -16,8 +16,9 @@ from fortified.aggregation.factory import create_aggregator
 from fortified.backtest.bars import Built, build_bars
 from fortified.backtest.columns import BarColumns
 from fortified.backtest.desk import Desk
-from fortified.backtest.drivers import RowWalk, walk_bars, walk_every_tick
+from fortified.backtest.drivers import TapeWalk, walk_bars, walk_every_tick
 from fortified.backtest.ledger import RunLedger
+from fortified.backtest.tape import Tape
 from fortified.domain.calendar import get_calendar
 from fortified.domain.errors import ConfigError, DataError
 from fortified.domain.timeframe import Timeframe
@@ -139,7 +140,8 @@ class _Run:
             walk_every_tick(self._desk, every, aggregator, lambda done: self._progress(done, total))
             return self._result(None, aggregator.late, aggregator.out_of_session)
         built = test.built(ticks)
-        RowWalk(self._desk, ticks, built).walk(lambda done: self._progress(done, total))
+        TapeWalk(self._desk, Tape.of(ticks, built)).walk(lambda done: self._progress(done, total))
+        self._progress(total, total)
         return self._result(built.bars, built.late, built.out_of_session)
 
     def _over_bars(self, bars: BarTable) -> BacktestResult:

@@ -1,0 +1,232 @@
+"""StopReversalHandler: from wishes and touched levels to orders, one at a time for each account.
+
+Owns the goals of the accounts, the one-trade-per-bar rule and the stamps of recent orders. A reversal closes, waits for the confirmed fill
+and opens; a protective exit goes the same way. Every order passes the risk gate here. Knows no strategy and no indicators.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from fortified.domain.account import AccountId
+from fortified.domain.calendar import Calendar
+from fortified.domain.order import ZERO, Order, OrderStatus, OrderType, Purpose
+from fortified.domain.signal import Signal, Target
+from fortified.engine.config import EngineConfig, Moment
+from fortified.engine.inputs import NOTHING, Book, Decision, Denial, DenialCode, Leg, LegState
+from fortified.engine.reversal import Goal, NextOrder, next_order
+from fortified.engine.risk import RiskContext, TradingState, check
+from fortified.engine.sizing import affordable
+from fortified.engine.tick_level import Touch
+
+NO_LEG = LegState()
+
+
+class StopReversalHandler:
+    """Pursues the goals of one engine."""
+
+    def __init__(self, config: EngineConfig, calendar: Calendar) -> None:
+        self.goals: dict[AccountId, Goal] = {}
+        self.entry_bar = -1
+        self.entry_decision = ""
+        self.recent: dict[AccountId, deque[int]] = {
+            leg.account: deque(maxlen=config.limits.max_orders_per_minute or 1) for leg in config.legs
+        }
+        self._config = config
+        self._calendar = calendar
+
+    # --- goals ---
+
+    def aim(
+        self,
+        signal: Signal,
+        decision_id: str,
+        moment: Moment,
+        bar_index: int,
+        touches: Mapping[AccountId, Touch],
+        *,
+        commanded: bool = False,
+    ) -> None:
+        """Give every account the goal of ``signal``; where a level was touched, the way there begins with that exit."""
+        price = self._config.instrument.price
+        goal = Goal(
+            decision_id=decision_id,
+            target=signal.target,
+            reason=signal.reason,
+            ts_event=moment.ts_event,
+            seq=moment.seq,
+            reference_price=price(moment.price),
+            bar_index=bar_index,
+            commanded=commanded,
+            limit=None if signal.limit is None else price(signal.limit),
+            stop=None if signal.stop is None else price(signal.stop),
+            exits=signal.exits,
+        )
+        for leg in self._config.legs:
+            touch = touches.get(leg.account)
+            self.goals[leg.account] = goal if touch is None else msgspec.structs.replace(goal, touch=touch)
+
+    def protect(self, touches: Mapping[AccountId, Touch], moment: Moment, bar_index: int) -> None:
+        """Close what touched a level."""
+        for account, touch in touches.items():
+            self.goals[account] = Goal(
+                decision_id=f"x{moment.seq}",
+                target=Target.FLAT,
+                reason=touch.reason,
+                ts_event=moment.ts_event,
+                seq=moment.seq,
+                reference_price=self._config.instrument.price(moment.price),
+                bar_index=bar_index,
+                touch=touch,
+            )
+
+    def may_touch(self, account: AccountId, sign: int) -> bool:
+        """Whether levels count now: not while an exit is on its way already."""
+        goal = self.goals.get(account)
+        return goal is None or goal.target == sign
+
+    # --- orders ---
+
+    def pursue(self, book: Book, moment: Moment, state: TradingState) -> Decision:
+        """The next order of every account that is not where it is to be, and what is in the way of it."""
+        orders: list[Order] = []
+        cancels: list[str] = []
+        denials: list[Denial] = []
+        for leg in self._config.legs:
+            goal = self.goals.get(leg.account)
+            if goal is None:
+                continue
+            held = book.get(leg.account, NO_LEG)
+            if held.working:
+                cancels.extend(order.order_id for order in held.working if _hinders(order, goal))
+                continue
+            outcome = self._step(leg, goal, held, moment, state)
+            if isinstance(outcome, Order):
+                orders.append(outcome)
+            elif outcome is not None:
+                denials.append(outcome)
+        return Decision(tuple(orders), tuple(cancels), tuple(denials)) if orders or cancels or denials else NOTHING
+
+    def on_ended(self, order: Order, book: Book, moment: Moment, state: TradingState) -> Decision:
+        """An order ended: the next one, or the end of the goal."""
+        goal = self.goals[order.account]
+        if order.status is OrderStatus.FILLED or order.order_id != goal.order_id:
+            return self.pursue(book, moment, state)
+        del self.goals[order.account]
+        if order.purpose is Purpose.ENTRY:
+            return NOTHING
+        text = f"the exit of {order.symbol} ended {order.status}: {order.text or 'no reason given'}; the position stays as it is"
+        return Decision(denials=(Denial(DenialCode.CLOSE_FAILED, text, order.account, order.ts_updated, order.reason),))
+
+    def restore(self, goals: Mapping[AccountId, Goal], entry: tuple[int, str], recent: Mapping[AccountId, Sequence[int]]) -> None:
+        """Take up what was pursued before."""
+        self.goals = dict(goals)
+        self.entry_bar, self.entry_decision = entry
+        for account, stamps in recent.items():
+            self.recent[account] = deque(stamps, maxlen=self._config.limits.max_orders_per_minute or 1)
+
+    def _step(self, leg: Leg, goal: Goal, held: LegState, moment: Moment, state: TradingState) -> Order | Denial | None:
+        """The next order of a leg towards its goal, or why there is none."""
+        step = next_order(goal, leg, held)
+        if step is None:
+            del self.goals[leg.account]
+            return None
+        if goal.deferred:
+            goal = self._restamped(goal, moment)
+        order = self._order(leg, goal, step, held, moment)
+        denial = self._refusal(order, goal, self._context(held, leg, goal, step, moment, state))
+        if denial is None:
+            self.goals[leg.account] = msgspec.structs.replace(goal, attempts=goal.attempts + 1, order_id=order.order_id, deferred=False)
+            self.recent[leg.account].append(order.ts_created)
+            if step.purpose is Purpose.ENTRY:
+                self.entry_bar, self.entry_decision = goal.bar_index, goal.decision_id
+            return order
+        if step.purpose is Purpose.EXIT and denial.code in (DenialCode.SESSION_CLOSED, DenialCode.STALE_DATA):
+            known = self.goals[leg.account].deferred
+            # The exit waits; what would have been opened behind it is old by then, and so is the level that was touched.
+            self.goals[leg.account] = msgspec.structs.replace(goal, target=Target.FLAT, touch=None, deferred=True)
+            return None if known else denial
+        del self.goals[leg.account]
+        return denial
+
+    def _restamped(self, goal: Goal, moment: Moment) -> Goal:
+        price = self._config.instrument.price(moment.price)
+        return msgspec.structs.replace(goal, ts_event=moment.ts_event, seq=moment.seq, reference_price=price)
+
+    def _order(self, leg: Leg, goal: Goal, step: NextOrder, held: LegState, moment: Moment) -> Order:
+        config, touch = self._config, goal.touch if step.purpose is Purpose.EXIT else None
+        quantity, budget = step.quantity, None
+        if config.sizing.by_cash and step.purpose is Purpose.ENTRY:
+            budget = config.sizing.budget(config.cash + held.net_pnl)
+            quantity = affordable(budget, step.limit or step.stop or goal.reference_price, config.instrument)
+        return Order(
+            order_id=order_id(config.strategy, config.instrument.symbol, config.timeframe, leg.account, goal, step.purpose),
+            account=leg.account,
+            strategy=config.strategy,
+            symbol=leg.symbol,
+            timeframe=config.timeframe,
+            side=step.side,
+            quantity=quantity,
+            purpose=step.purpose,
+            reason=goal.reason if touch is None else touch.reason,
+            ts_created=max(goal.ts_event, moment.ts_event) if touch is None else touch.ts_event,
+            seq=goal.seq if touch is None else touch.seq,
+            reference_price=goal.reference_price,
+            type=step.type,
+            limit_price=step.limit,
+            stop_price=step.stop,
+            triggered=touch is not None,
+            budget=budget,
+        )
+
+    def _refusal(self, order: Order, goal: Goal, context: RiskContext) -> Denial | None:
+        if not order.quantity:
+            text = f"{order.budget} of money buys no unit at {order.reference_price}"
+            return Denial(DenialCode.NO_CASH, text, order.account, context.ts_event, order.reason)
+        if order.purpose is Purpose.ENTRY and goal.bar_index == self.entry_bar and goal.decision_id != self.entry_decision:
+            text = f"bar {goal.bar_index} has had its entry; the next one may follow after the bar closes"
+            return Denial(DenialCode.ONE_TRADE_PER_BAR, text, order.account, order.ts_created, order.reason)
+        return check(order, context, self._config.limits, self._config.instrument)
+
+    def _context(self, held: LegState, leg: Leg, goal: Goal, step: NextOrder, moment: Moment, state: TradingState) -> RiskContext:
+        touched = goal.touch is not None and step.purpose is Purpose.EXIT  # within the event, while the session was open
+        open_now = self._calendar.session_at(moment.ts_event) is not None if goal.commanded else moment.session_open
+        return RiskContext(
+            ts_event=moment.ts_event,
+            state=state,
+            trade_enabled=self._config.trade_enabled,
+            live_allowed=self._config.live_allowed,
+            session_open=touched or open_now,
+            fresh=moment.fresh or goal.commanded,
+            warm=moment.warm or goal.commanded,
+            warm_text=f"{moment.bars} bars seen, {self._config.warmup} are needed before the first entry",
+            leg=held,
+            day_pnl=self._day_pnl(held, moment.ts_event),
+            recent=self.recent[leg.account],
+        )
+
+    def _day_pnl(self, held: LegState, ts_event: int) -> Decimal:
+        if self._config.limits.daily_loss is None or held.trading_day != str(self._calendar.trading_day(ts_event)):
+            return ZERO
+        return held.day_pnl
+
+
+def order_id(strategy: str, symbol: str, timeframe: str, account: AccountId, goal: Goal, purpose: Purpose) -> str:
+    """A client order id as a pure function of what caused the order: 32 hex digits."""
+    return order_id_of((strategy, symbol, timeframe, account, goal.decision_id, purpose.value, str(goal.attempts)))
+
+
+def order_id_of(parts: Sequence[str]) -> str:
+    """The id of strategy, symbol, timeframe, account, decision, purpose and attempt."""
+    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def _hinders(order: Order, goal: Goal) -> bool:
+    """A resting order that does not lead to the goal; those that fill at the market are left to fill."""
+    if order.status is OrderStatus.PENDING_CANCEL or order.type is OrderType.MARKET or (order.triggered and order.limit_price is None):
+        return False
+    leads = order.purpose is Purpose.ENTRY and order.side.sign == goal.target
+    return not (leads and order.limit_price == goal.limit and order.stop_price == goal.stop)

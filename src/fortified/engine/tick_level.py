@@ -1,0 +1,189 @@
+"""TickLevelExecutor: where the protective exits of open positions lie, and which tick touches them.
+
+Owns the armed levels. A level counts from the event behind the fill that opened the position, so nothing is seen ahead; it is touched by
+the first price at or beyond it. Of a bar whose ticks are not known the stop is taken to come first. Knows no orders and no broker.
+"""
+
+from collections.abc import Mapping
+from decimal import ROUND_HALF_EVEN, Decimal
+
+import msgspec
+
+from fortified.domain.account import AccountId
+from fortified.domain.exits import Distance, ExitRules
+from fortified.domain.instrument import Instrument
+from fortified.domain.market import Bar
+from fortified.domain.order import ZERO, Fill, OrderType
+
+STOP_LOSS, TAKE_PROFIT, TRAILING_STOP = "stop_loss", "take_profit", "trailing_stop"
+BOTH = "stop_loss:target_in_the_same_bar"
+"""The reason of a stop in a bar that reached the target as well, where nobody knows which came first."""
+TOLERANCE = 1e-6
+"""Of a tick: what a trailing level may be off by in binary."""
+
+
+class Armed(msgspec.Struct, frozen=True):
+    """The levels of one open position; ``sign`` is its direction. ``trail`` is a distance in points, ``best`` the best price so far.
+
+    ``seq`` and ``ts_event`` are those of the fill that armed it.
+    """
+
+    sign: int
+    seq: int
+    ts_event: int
+    best: float
+    stop: float | None = None
+    target: float | None = None
+    trail: float | None = None
+
+
+class Touch(msgspec.Struct, frozen=True):
+    """A level was reached: how the exit is to be ordered. Stamped as if it had rested since the position was opened."""
+
+    reason: str
+    type: OrderType
+    level: Decimal
+    seq: int
+    ts_event: int
+
+
+class Levels(msgspec.Struct, frozen=True):
+    """The prices of stop and target, and the distance of the trailing stop in points."""
+
+    stop: float | None
+    target: float | None
+    trail: float | None
+
+
+class LevelRules:
+    """From an entry price to its levels, on whole ticks and at least one away: a level at the entry would be touched at once.
+
+    A price on a tick is n × tick size, and (n × numerator) / denominator in binary is the nearest float to it, so the level is the very
+    float that a feed with that price would give.
+    """
+
+    def __init__(self, rules: ExitRules, instrument: Instrument) -> None:
+        self.rules = rules
+        self._instrument = instrument
+        self._tick = float(instrument.tick_size)
+        self.ratio = instrument.tick_size.as_integer_ratio()
+        fixed = (rules.stop_loss, rules.take_profit, rules.trailing)
+        self._varies = any(rule is not None and rule.unit in ("percent", "atr") for rule in fixed)
+        self.steps = (None, None, None) if self._varies else self._steps(ZERO, None)
+
+    def of(self, entry: float, sign: int, atr: float | None) -> Levels:
+        """The levels of a position in the direction ``sign``. A distance in atr is left out while the range is unknown."""
+        stop, target, trail = self._steps(self._instrument.price(entry), atr) if self._varies else self.steps
+        return Levels(
+            None if stop is None else self._at(entry, -sign * stop),
+            None if target is None else self._at(entry, sign * target),
+            None if trail is None else trail * self.ratio[0] / self.ratio[1],
+        )
+
+    def _at(self, entry: float, steps: int) -> float:
+        numerator, denominator = self.ratio
+        near = round(entry / self._tick)
+        if near * numerator / denominator == entry:
+            return (near + steps) * numerator / denominator
+        exact = self._instrument.price(entry) + steps * self._instrument.tick_size
+        return float(self._instrument.round_price(exact))
+
+    def _steps(self, entry: Decimal, atr: float | None) -> tuple[int | None, int | None, int | None]:
+        rules = self.rules
+        return self._ticks(rules.stop_loss, entry, atr), self._ticks(rules.take_profit, entry, atr), self._ticks(rules.trailing, entry, atr)
+
+    def _ticks(self, rule: Distance | None, entry: Decimal, atr: float | None) -> int | None:
+        if rule is None or (rule.unit == "atr" and atr is None):
+            return None
+        points = rule.points(entry, None if atr is None else self._instrument.price(atr), self._instrument)
+        return max(1, int((points / self._instrument.tick_size).to_integral_value(ROUND_HALF_EVEN)))
+
+
+class TickLevelExecutor:
+    """Watches the open positions of one engine, each on its own account."""
+
+    def __init__(self, instrument: Instrument, rules: ExitRules) -> None:
+        self._instrument = instrument
+        self._tick = float(instrument.tick_size)
+        self._rules = LevelRules(rules, instrument)
+        self.armed: dict[AccountId, Armed] = {}
+
+    def arm(self, account: AccountId, own: ExitRules | None, entry: float, sign: int, atr: float | None, fill: Fill) -> None:
+        """Set the levels of a position opened at ``entry``, by its ``own`` rules when it has some."""
+        known = self.armed.get(account)
+        levels = (self._rules if own is None else LevelRules(own, self._instrument)).of(entry, sign, atr)
+        best = entry if known is None else known.best
+        self.armed[account] = Armed(sign, fill.seq, fill.ts_event, best, levels.stop, levels.target, levels.trail)
+
+    def disarm(self, account: AccountId) -> None:
+        """The position is closed."""
+        self.armed.pop(account, None)
+
+    def on_price(self, account: AccountId, seq: int, price: float) -> Touch | None:
+        """A trade: the level it touches, if any; else the trailing stop moves."""
+        armed = self.armed[account]
+        if seq <= armed.seq:
+            return None
+        reason = touched(armed, price, self._tick)
+        if reason is None:
+            self._follow(account, armed, price)
+            return None
+        return self._touch(armed, reason)
+
+    def on_bar(self, account: AccountId, bar: Bar) -> Touch | None:
+        """A bar whose ticks are not known: its open, then the stop, then the target."""
+        armed = self.armed[account]
+        if bar.seq < armed.seq:
+            return None
+        worst, best = (bar.low, bar.high) if armed.sign > 0 else (bar.high, bar.low)
+        gapped = touched(armed, bar.open, self._tick) if bar.seq > armed.seq else None
+        reason = gapped or touched(armed, worst, self._tick) or touched(armed, best, self._tick)
+        if reason is None:
+            self._follow(account, armed, best)
+            return None
+        if not gapped and reason == STOP_LOSS and touched(armed, best, self._tick) == TAKE_PROFIT:
+            return msgspec.structs.replace(self._touch(armed, reason), reason=BOTH)
+        return self._touch(armed, reason)
+
+    def follow(self, account: AccountId, high: float, low: float) -> None:
+        """Prices were seen that touched no level."""
+        armed = self.armed[account]
+        self._follow(account, armed, high if armed.sign > 0 else low)
+
+    def restore(self, armed: Mapping[AccountId, Armed]) -> None:
+        """Take up levels that were armed before."""
+        self.armed = dict(armed)
+
+    def _follow(self, account: AccountId, armed: Armed, price: float) -> None:
+        if armed.trail is not None and (price - armed.best) * armed.sign > 0:
+            self.armed[account] = msgspec.structs.replace(armed, best=price)
+
+    def _touch(self, armed: Armed, reason: str) -> Touch:
+        level = {STOP_LOSS: armed.stop, TAKE_PROFIT: armed.target, TRAILING_STOP: trailing_level(armed, self._tick)}[reason]
+        assert level is not None
+        kind = OrderType.MARKET_IF_TOUCHED if reason == TAKE_PROFIT else OrderType.STOP
+        price = self._instrument.price(level)
+        exact = self._instrument.round_price(price) if reason == TRAILING_STOP else price
+        return Touch(reason, kind, exact, armed.seq, armed.ts_event)
+
+
+def touched(armed: Armed, price: float, tick: float) -> str | None:
+    """Which level ``price`` reaches."""
+    sign, stop, target = armed.sign, armed.stop, armed.target
+    if armed.trail is not None:
+        level = trailing_level(armed, tick)
+        assert level is not None
+        if (price - level) * sign <= TOLERANCE * tick and (stop is None or (level - stop) * sign > 0):
+            return TRAILING_STOP
+    if stop is not None and (price - stop) * sign <= 0:
+        return STOP_LOSS
+    if target is not None and (price - target) * sign >= 0:
+        return TAKE_PROFIT
+    return None
+
+
+def trailing_level(armed: Armed, tick: float) -> float | None:
+    """Where the trailing stop lies, on a tick."""
+    if armed.trail is None:
+        return None
+    return round((armed.best - armed.sign * armed.trail) / tick) * tick

@@ -1,0 +1,64 @@
+"""The average true range against its definition."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fortified.indicators.atr import ATR
+
+VECTORS = Path(__file__).parents[3] / "shared" / "data" / "indicators"
+bars = st.lists(st.tuples(*[st.integers(-400, 400)] * 3).map(sorted), max_size=40)
+
+
+def naive(rows: list[list[int]], period: int) -> float | None:
+    """``rows`` are low, close, high."""
+    ranges = [
+        max(high - low, abs(high - rows[index - 1][1]), abs(low - rows[index - 1][1])) if index else high - low
+        for index, (low, _, high) in enumerate(rows)
+    ]
+    if len(ranges) < period:
+        return None
+    value = sum(ranges[:period]) / period
+    for true_range in ranges[period:]:
+        value = (value * (period - 1) + true_range) / period
+    return value
+
+
+@given(bars, st.integers(1, 9))
+def test_each_value_is_that_of_the_definition(rows: list[list[int]], period: int) -> None:
+    average = ATR(period)
+    for count, (low, close, high) in enumerate(rows, start=1):
+        expected = naive(rows[:count], period)
+        told = average.peek(high, low, close)
+        assert average.update(high, low, close) == (None if expected is None else pytest.approx(expected, abs=1e-9))
+        assert told == average.value
+        assert average.ready == (count >= period)
+
+
+def test_before_it_is_ready_the_mean_of_what_was_seen_can_be_told() -> None:
+    average = ATR(3)
+    assert average.so_far is None
+    average.update(12, 10, 11)
+    average.update(15, 12, 15)
+    assert (average.value, average.so_far) == (None, 3.0)
+
+
+def test_its_state_can_be_taken_up() -> None:
+    one, other = ATR(2), ATR(2)
+    one.update(12, 10, 11)
+    other.restore(one.snapshot())
+    assert other.update(20, 10, 12) == one.update(20, 10, 12)
+
+
+@pytest.mark.skipif(not VECTORS.is_dir(), reason="the reference vectors are not here")
+@pytest.mark.parametrize("period", [5, 10, 14])
+def test_reference_vectors(period: int) -> None:
+    average = ATR(period)
+    with (VECTORS / "GOOG_1d_core.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            value = average.update(float(row["high"]), float(row["low"]), float(row["close"]))
+            expected = row[f"atr{period}_tos"]
+            assert value == (pytest.approx(float(expected), rel=1e-9) if expected else None)
