@@ -83,11 +83,9 @@ def build_engine(options: RunOptions, instrument: Instrument, timeframe: Timefra
     Raises:
         ConfigError: a parameter of the strategy or the quantity is not possible.
     """
-    config = StrategyConfig(instrument.symbol, timeframe.name, options.params)
-    log = logging.getLogger(f"strategy.{strategy.name}")
 
     def create() -> BaseStrategy:
-        return strategy(config, log)
+        return create_strategy(options, instrument, timeframe, strategy)
 
     if options.quantity <= 0 or options.quantity != options.quantity.to_integral_value():
         raise ConfigError(f"quantity {options.quantity} is not possible; give a whole number above 0")
@@ -107,6 +105,16 @@ def build_engine(options: RunOptions, instrument: Instrument, timeframe: Timefra
         create,
         get_calendar(instrument.calendar),
     )
+
+
+def create_strategy(options: RunOptions, instrument: Instrument, timeframe: Timeframe, strategy: type[BaseStrategy]) -> BaseStrategy:
+    """A fresh strategy with the parameters of the options.
+
+    Raises:
+        ConfigError: a parameter is not possible.
+    """
+    log = logging.getLogger(f"strategy.{strategy.name}")
+    return strategy(StrategyConfig(instrument.symbol, timeframe.name, options.params), log)
 
 
 def natural_venue(instrument: Instrument) -> str:

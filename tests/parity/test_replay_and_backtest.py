@@ -15,7 +15,9 @@ from fortified.domain.exits import ExitRules
 from fortified.engine.fills import FillModel
 from fortified.engine.result import RunResult
 from fortified.engine.sizing import FIXED, Sizing
-from fortified.research.run import backtest_files
+from fortified.registry import Registry
+from fortified.research.data import load
+from fortified.research.run import Backtest
 from fortified.runs import RunOptions
 from fortified.settings import Settings
 
@@ -117,7 +119,8 @@ def both(redis_url: str, **asked: Any) -> tuple[RunResult, RunResult]:
     options = RunOptions(**(fields | asked))
     settings = Settings(redis_url=redis_url, _env_file=None)  # type: ignore[arg-type,call-arg]  # pydantic makes the secret of it
     replayed = asyncio.run(run_replay(settings, options, Progress(), lambda _: None))
-    return replayed, backtest_files(options, lambda done, total: None, lambda _: None)
+    test = Backtest(options, load(options, lambda _: None), Registry().resolve(options.strategy))
+    return replayed, test.run().summary()
 
 
 @pytest.mark.parametrize("quotes", [True, False], ids=["quotes", "prices"])

@@ -31,13 +31,14 @@ _NS_PER_DAY = SECONDS_PER_DAY * NS_PER_SECOND
 class Built(msgspec.Struct, frozen=True, eq=False):
     """The bars that the stamps of the ticks close, so not the unfinished one, and the counters of the aggregator behind the last tick.
 
-    ``accepted`` tells which rows were taken into a bar; None: every one.
+    ``accepted`` tells which rows were taken into a bar; None: every one. ``ordered``: time never runs backwards in them.
     """
 
     bars: BarColumns
     late: int
     out_of_session: int
     accepted: NDArray[np.bool_] | None
+    ordered: bool
 
 
 class Sessions(NamedTuple):
@@ -91,7 +92,7 @@ def build_bars(ticks: TickColumns, timeframe: Timeframe, calendar: Calendar) -> 
         ts, price, size = ts[rows], price[rows], size[rows]
     cuts = _cuts(compiled, ts, sessions, timeframe, calendar).over(now_ns)
     last = cuts.stop - 1
-    return Built(_reduce(compiled, price, size, cuts, last if rows is None else rows[last]), late, outside, accepted)
+    return Built(_reduce(compiled, price, size, cuts, last if rows is None else rows[last]), late, outside, accepted, True)
 
 
 @functools.cache
@@ -118,7 +119,8 @@ def _feed(ts: Ints, price: Floats, size: Floats, timeframe: Timeframe, calendar:
             accepted[row] = add(tick)
             if (full := after()) is not None:
                 made.append(full)
-    return Built(BarColumns.of(made), aggregator.late, aggregator.out_of_session, None if accepted.all() else accepted)
+    ordered = bool((np.diff(ts[accepted]) >= 0).all())
+    return Built(BarColumns.of(made), aggregator.late, aggregator.out_of_session, None if accepted.all() else accepted, ordered)
 
 
 def _sessions(ts: Ints, calendar: Calendar) -> Sessions:

@@ -127,3 +127,32 @@ def first_reaching(price: Floats, start: int, stop: int, low: float, high: float
         if (now - best) * sign > 0:
             best = now
     return stop
+
+
+@kernel(FLOATS, INTS, FLOATS, FLOATS, INTS, INTS)
+def extremes(price: Floats, ends: Ints, highs: Floats, lows: Floats, first: Ints, stop: Ints) -> tuple[Floats, Floats]:
+    """Highest and lowest price of the places ``first[i]`` to ``stop[i]`` (exclusive), in rising order; whole bars count as such.
+
+    Bar b holds the places behind ``ends[b - 1]`` up to ``ends[b]``.
+    """
+    high, low = np.full(len(first), np.nan), np.full(len(first), np.nan)
+    bar, bars = 0, len(ends)
+    for index in range(len(first)):
+        place, end = first[index], stop[index]
+        if place >= end:
+            continue
+        top = bottom = price[place]
+        while place < end:
+            while bar < bars and ends[bar] < place:
+                bar += 1
+            begins = 0 if bar == 0 else ends[bar - 1] + 1
+            if bar < bars and place == begins and ends[bar] < end:
+                top, bottom = max(top, highs[bar]), min(bottom, lows[bar])
+                place = ends[bar] + 1
+                continue
+            until = min(end, ends[bar] + 1) if bar < bars else end
+            for row in range(np.uint64(place), np.uint64(until)):
+                top, bottom = max(top, price[row]), min(bottom, price[row])
+            place = until
+        high[index], low[index] = top, bottom
+    return high, low

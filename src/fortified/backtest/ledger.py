@@ -6,6 +6,7 @@ Owns the run's orders, its position and the sequence of what happened, from whic
 from collections.abc import Mapping
 from decimal import Decimal
 
+from fortified.backtest.outcome import Flows, TradeColumns, columns_of, flows_of
 from fortified.domain.account import AccountId
 from fortified.domain.calendar import Calendar
 from fortified.domain.market import Bar
@@ -26,7 +27,7 @@ class RunLedger:
         self.fills: list[Fill] = []
         self.trades: list[Trade] = []
         self.denials: list[Denial] = []
-        self.orders_made = 0
+        self.orders = 0
         self.has_working = False
         self._account = account
         self._calendar = calendar
@@ -42,7 +43,7 @@ class RunLedger:
     def open(self, order: Order) -> None:
         """An order was decided."""
         self._working[order.order_id] = order
-        self.orders_made += 1
+        self.orders += 1
         self._refresh()
 
     def apply(self, event: OrderEvent, engine: Engine) -> Order:
@@ -68,6 +69,20 @@ class RunLedger:
     def quantity(self) -> Decimal:
         """Signed units of the position."""
         return ZERO if self._position is None else self._position.quantity
+
+    @property
+    def open_quantity(self) -> Decimal:
+        return self.quantity()
+
+    @property
+    def flows(self) -> Flows:
+        """The fills by column."""
+        return flows_of(self.fills)
+
+    @property
+    def columns(self) -> TradeColumns:
+        """The trades by column."""
+        return columns_of(self.trades)
 
     def digest(self) -> str:
         """The fingerprint of all that happened."""

@@ -1,4 +1,4 @@
-"""The first tick that reaches a level.
+"""The first tick that reaches a level, and the extremes between two ticks.
 
 Owns the search, compiled where numba is there and with numpy otherwise. Both compare floats as ``engine.tick_level`` does.
 """
@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fortified.backtest.bars import kernels
+from fortified.backtest.tape import Tape
 from fortified.engine.tick_level import TOLERANCE
 
+type Ints = NDArray[np.int64]
 type Floats = NDArray[np.float64]
 
 NAN = math.nan
@@ -45,3 +47,16 @@ def first_reaching(price: Floats, start: int, stop: int, watch: Watch) -> int:
         reached |= (part - level) * watch.sign <= TOLERANCE * watch.tick
     found = np.flatnonzero(reached)
     return start + int(found[0]) if len(found) else stop
+
+
+def extremes(tape: Tape, first: Ints, stop: Ints) -> tuple[Floats, Floats]:
+    """Highest and lowest price of the places ``first[i]`` to ``stop[i]`` (exclusive), which do not overlap; NaN where there is none."""
+    compiled = kernels()
+    if compiled is not None:
+        high, low = compiled.extremes(tape.price, tape.ends, tape.bars.high, tape.bars.low, first, stop)
+        return high, low
+    high, low = np.full(len(first), NAN), np.full(len(first), NAN)
+    for index, (start, end) in enumerate(zip(first.tolist(), stop.tolist(), strict=True)):
+        if start < end:
+            high[index], low[index] = tape.price[start:end].max(), tape.price[start:end].min()
+    return high, low

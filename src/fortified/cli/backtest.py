@@ -36,7 +36,9 @@ from fortified.cli.run_options import (
 from fortified.domain.exits import ExitRules
 from fortified.engine.fills import FillModel
 from fortified.logs import configure_logging
-from fortified.research.run import backtest_files
+from fortified.registry import Registry
+from fortified.research.data import load
+from fortified.research.run import Backtest, check
 
 app = typer.Typer(add_completion=False)
 
@@ -91,7 +93,10 @@ def backtest(
         cash=cash,
     )
     configure_logging("WARNING", "auto")
+    made = Registry().resolve(options.strategy)
+    check(options, made)  # every option is looked at before a file is
     with progress_bar() as bar:
         task = bar.add_task("backtest", total=None)
-        result = backtest_files(options, lambda done, total: bar.update(task, total=total, completed=done), show_report)
-    write_result(result, json, trades)
+        test = Backtest(options, load(options, show_report), made)
+        result = test.run(progress=lambda done, total: bar.update(task, total=total, completed=done))
+    write_result(result.summary(), json, trades)

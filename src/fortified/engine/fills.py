@@ -56,7 +56,7 @@ class FillModel(msgspec.Struct, frozen=True):
     def immediate(self, order: Order, instrument: Instrument) -> Decimal | None:
         """Price of a fill that needs no market event."""
         if self.market == "last" and order.type is OrderType.MARKET:
-            return self._worse(order.side, order.reference_price, instrument)
+            return self.worse(order.side, order.reference_price, instrument)
         return None
 
     def price(self, order: Order, market: Market, instrument: Instrument) -> Decimal | None:
@@ -75,10 +75,12 @@ class FillModel(msgspec.Struct, frozen=True):
 
     def at_market(self, order: Order, market: Market, instrument: Instrument) -> Decimal:
         """The price a market order gets on ``market``."""
-        quoted = market.ask if order.side is OrderSide.BUY else market.bid
-        if quoted is not None:
-            return instrument.price(quoted)
-        return self._worse(order.side, instrument.price(market.price), instrument)
+        return self.crossing(order.side, market.price, market.bid, market.ask, instrument)
+
+    def crossing(self, side: OrderSide, price: float, bid: float | None, ask: float | None, instrument: Instrument) -> Decimal:
+        """The price of buying or selling at once: the other side's quote, else the last price made worse by the slippage."""
+        quoted = ask if side is OrderSide.BUY else bid
+        return self.worse(side, instrument.price(price), instrument) if quoted is None else instrument.price(quoted)
 
     def limit(self, order: Order, market: Market, instrument: Instrument) -> Decimal | None:
         """A limit gets its price, or the open of the event when that is better."""
@@ -101,13 +103,14 @@ class FillModel(msgspec.Struct, frozen=True):
             return self.at_market(order, market, instrument)
         first = instrument.price(market.price)
         level = max(order.stop_price, first) if _upwards(order) else min(order.stop_price, first)
-        return self._worse(order.side, level, instrument)
+        return self.worse(order.side, level, instrument)
 
     def stop_limit(self, order: Order, market: Market, instrument: Instrument) -> Decimal | None:
         """Works as a limit from the event after the one that triggered it."""
         return self.limit(order, market, instrument) if order.triggered else None
 
-    def _worse(self, side: OrderSide, price: Decimal, instrument: Instrument) -> Decimal:
+    def worse(self, side: OrderSide, price: Decimal, instrument: Instrument) -> Decimal:
+        """``price`` with the slippage."""
         return price + side.sign * self.slippage_ticks * instrument.tick_size
 
 

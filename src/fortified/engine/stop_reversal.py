@@ -193,7 +193,7 @@ class StopReversalHandler:
 
     def _context(self, held: LegState, leg: Leg, goal: Goal, step: NextOrder, moment: Moment, state: TradingState) -> RiskContext:
         touched = goal.touch is not None and step.purpose is Purpose.EXIT  # within the event, while the session was open
-        open_now = self._calendar.session_at(moment.ts_event) is not None if goal.commanded else moment.session_open
+        open_now = self._is_open(moment.ts_event) if goal.commanded else moment.session_open
         return RiskContext(
             ts_event=moment.ts_event,
             state=state,
@@ -207,6 +207,10 @@ class StopReversalHandler:
             day_pnl=self._day_pnl(held, moment.ts_event),
             recent=self.recent[leg.account],
         )
+
+    def _is_open(self, ts_event: int) -> bool:
+        """Whether a session is open, or closes this very moment: what ends with the data is closed at the last price."""
+        return any(self._calendar.session_at(ts_ns) is not None for ts_ns in (ts_event, ts_event - 1))
 
     def _day_pnl(self, held: LegState, ts_event: int) -> Decimal:
         if self._config.limits.daily_loss is None or held.trading_day != str(self._calendar.trading_day(ts_event)):

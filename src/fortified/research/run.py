@@ -1,83 +1,49 @@
-"""Backtests: files or arrays in, results out, with the engine, the broker and the fill model of a replay.
+"""Backtests: data in, results out, with the engine, the broker and the fill model of a replay.
 
-Owns which driver walks the data, and that bars are built once for any number of runs over them. Needs no Redis.
+Owns which way a run takes through its data, and that bars are built once for any number of runs over them. Needs no Redis.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import msgspec
+import numpy as np
 
-from fortified.adapters.files import load_bars, load_ticks, sniff
 from fortified.adapters.paper import PaperBroker
 from fortified.adapters.replay_rows import BarRows, TickRows
-from fortified.adapters.tables import BarTable, FileReport, TickTable
 from fortified.aggregation.factory import create_aggregator
 from fortified.backtest.bars import Built, build_bars
 from fortified.backtest.columns import BarColumns
 from fortified.backtest.desk import Desk
 from fortified.backtest.drivers import TapeWalk, walk_bars, walk_every_tick
+from fortified.backtest.lane import Lane, Log, Unusual
 from fortified.backtest.ledger import RunLedger
+from fortified.backtest.outcome import LaneOutcome, Outcome
 from fortified.backtest.tape import Tape
 from fortified.domain.calendar import get_calendar
-from fortified.domain.errors import ConfigError, DataError
+from fortified.domain.errors import ConfigError
+from fortified.domain.market import Bar
 from fortified.domain.timeframe import Timeframe
+from fortified.engine.engine import Engine
 from fortified.engine.fees import FeeModel
-from fortified.engine.result import RunResult
-from fortified.registry import Registry
+from fortified.engine.risk import MINUTE_NS
+from fortified.research.data import Data
 from fortified.research.result import BacktestResult
-from fortified.runs import RunOptions, build_engine, natural_venue, resolve_instrument
+from fortified.runs import RunOptions, build_engine, create_strategy, natural_venue, resolve_instrument
 from fortified.strategies.base import BaseStrategy, parse_params
 
 CHUNK = 65_536
 Progress = Callable[[int, int], None]
 """Told the rows that are done, and all rows."""
-Report = Callable[[FileReport], None]
 
 
 def nothing(done: int, total: int) -> None:
     """No progress is shown."""
 
 
-class Data(msgspec.Struct, frozen=True, eq=False):
-    """What a run walks: ticks, or ready-made bars."""
-
-    ticks: TickTable | None = None
-    bars: BarTable | None = None
-
-
-def load(options: RunOptions, report: Report) -> Data:
-    """The data of ``options.files``; ``report`` is told of bad rows once.
-
-    Raises:
-        ConfigError: the timeframe of bars is missing. DataError: a file cannot be used.
-    """
-    if sniff(options.files[0]) == "ticks":
-        table = load_ticks(options.files, strict=options.strict)
-        report(table.report)
-        return Data(ticks=table)
-    if len(options.files) != 1:
-        raise DataError("bar files are taken one at a time; give one, or join them first")
-    if options.bars_timeframe is None:
-        raise ConfigError(f"{options.files[0]} holds bars; say of which timeframe with --bars-timeframe")
-    bars = load_bars(options.files[0], Timeframe.parse(options.bars_timeframe), strict=options.strict)
-    report(bars.report)
-    return Data(bars=bars)
-
-
-def backtest_files(options: RunOptions, progress: Progress, report: Report) -> RunResult:
-    """Backtest ``options.files``; ``report`` is told of bad rows once.
-
-    Raises:
-        ConfigError: an option is not valid. DataError: a file cannot be used. StrategyError: the strategy raised.
-    """
-    strategy = Registry().resolve(options.strategy)
-    check(options, strategy)  # every option is looked at before a file is
-    return Backtest(options, load(options, report), strategy).run(progress=progress).summary()
-
-
 def check(options: RunOptions, strategy: type[BaseStrategy]) -> None:
-    """Look at every option.
+    """Look at every option, before any data is.
 
     Raises:
         ConfigError: one is not possible.
@@ -85,6 +51,8 @@ def check(options: RunOptions, strategy: type[BaseStrategy]) -> None:
     instrument = resolve_instrument(options.symbol, options.calendar, options.tick_size, options.multiplier)
     FeeModel.parse(options.fee)
     build_engine(options, instrument, Timeframe.parse(options.timeframe), strategy)
+    if options.start_ns is not None and options.end_ns is not None and options.start_ns >= options.end_ns:
+        raise ConfigError("the data is to end before it begins; give a --to that is later than --from")
 
 
 class Backtest:
@@ -96,7 +64,6 @@ class Backtest:
         self.timeframe = Timeframe.parse(options.timeframe)
         self.calendar = get_calendar(self.instrument.calendar)
         self.fees = FeeModel.parse(options.fee)
-        self._built: Built | None = None
 
     def run(self, params: Mapping[str, Any] | None = None, progress: Progress = nothing) -> BacktestResult:
         """One run; ``params`` replace those of the options.
@@ -105,70 +72,100 @@ class Backtest:
             ConfigError: a parameter is not possible. StrategyError: the strategy raised.
         """
         options = self.options if params is None else msgspec.structs.replace(self.options, params=dict(params))
-        return _Run(self, options, progress).result()
+        engine = build_engine(options, self.instrument, self.timeframe, self.strategy)
+        if self.tape is None:
+            return self._on_desk(options, engine, progress)
+        try:
+            return self._in_lane(options, engine, self.tape, progress)
+        except Unusual:
+            return self._on_desk(options, engine, progress)
 
-    def built(self, ticks: TickTable) -> Built:
+    @cached_property
+    def built(self) -> Built | None:
         """The bars of the ticks."""
-        if self._built is None:
-            self._built = build_bars(ticks, self.timeframe, self.calendar)
-        return self._built
+        return None if self.data.ticks is None else build_bars(self.data.ticks, self.timeframe, self.calendar)
 
+    @cached_property
+    def tape(self) -> Tape | None:
+        """The ticks that bars were made of; None when bars are all there is, or when the strategy wants every tick."""
+        if self.data.ticks is None or self.built is None or self.strategy.wants_ticks():
+            return None
+        return Tape.of(self.data.ticks, self.built)
 
-class _Run:
-    """One run, ready for its data."""
+    @cached_property
+    def bars(self) -> Sequence[Bar]:
+        """The bars of the tape."""
+        return [] if self.tape is None else self.tape.bars.bars(self.instrument.symbol, self.timeframe.name)
 
-    def __init__(self, test: Backtest, options: RunOptions, progress: Progress) -> None:
-        self._test, self._options, self._progress = test, options, progress
-        self._broker = PaperBroker(natural_venue(test.instrument), test.instrument, fills=options.fills, fees=test.fees)
-        self._engine = build_engine(options, test.instrument, test.timeframe, test.strategy)
-        self._ledger = RunLedger(self._broker.account, test.calendar)
-        self._desk = Desk(self._engine, self._broker, self._ledger)
+    # --- two ways ---
 
-    def result(self) -> BacktestResult:
-        data = self._test.data
-        if data.ticks is not None:
-            return self._over_ticks(data.ticks)
-        assert data.bars is not None
-        return self._over_bars(data.bars)
+    def _in_lane(self, options: RunOptions, engine: Engine, tape: Tape, progress: Progress) -> BacktestResult:
+        config, total = engine.config, len(tape)
+        if not _is_plain(options, self.built):
+            raise Unusual
+        strategy = create_strategy(options, self.instrument, self.timeframe, self.strategy)
+        lane = Lane(config, options.fills, tape, self.bars)
+        log = lane.run(strategy, lambda done: progress(done, total), flatten=options.flatten)
+        if _is_hectic(log, tape, config.limits.max_orders_per_minute):
+            raise Unusual
+        progress(total, total)
+        outcome = LaneOutcome(log, tape, self.bars, config, options.fills, self.fees)
+        assert self.built is not None
+        return self._result(options, tape.bars, outcome, self.built.late, self.built.out_of_session)
 
-    def _over_ticks(self, ticks: TickTable) -> BacktestResult:
-        test, total = self._test, len(ticks)
-        if test.strategy.wants_ticks():
-            aggregator = create_aggregator(test.instrument.symbol, test.timeframe, test.calendar)
-            rows = TickRows(test.instrument.symbol, ticks)
-            every = (tick for start in range(0, total, CHUNK) for tick in rows.events(start, min(start + CHUNK, total)))
-            walk_every_tick(self._desk, every, aggregator, lambda done: self._progress(done, total))
-            return self._result(None, aggregator.late, aggregator.out_of_session)
-        built = test.built(ticks)
-        TapeWalk(self._desk, Tape.of(ticks, built)).walk(lambda done: self._progress(done, total))
-        self._progress(total, total)
-        return self._result(built.bars, built.late, built.out_of_session)
-
-    def _over_bars(self, bars: BarTable) -> BacktestResult:
-        test, total = self._test, len(bars)
-        aggregator = create_aggregator(test.instrument.symbol, test.timeframe, test.calendar, source=bars.timeframe)
-        rows = BarRows(test.instrument.symbol, bars)
-        every = (bar for start in range(0, total, CHUNK) for bar in rows.events(start, min(start + CHUNK, total)))
-        walk_bars(self._desk, every, aggregator, lambda done: self._progress(done, total))
-        return self._result(None, aggregator.late, aggregator.out_of_session)
-
-    def _result(self, bars: BarColumns | None, late: int, out_of_session: int) -> BacktestResult:
-        options, test, ledger = self._options, self._test, self._ledger
+    def _on_desk(self, options: RunOptions, engine: Engine, progress: Progress) -> BacktestResult:
+        broker = PaperBroker(natural_venue(self.instrument), self.instrument, fills=options.fills, fees=self.fees)
+        ledger = RunLedger(broker.account, self.calendar)
+        desk = Desk(engine, broker, ledger)
+        late, out_of_session = self._walk(desk, progress)
         if options.flatten:
-            self._desk.flatten(self._broker.close_out)
-        return BacktestResult(
-            options=options,
-            instrument=test.instrument,
-            timeframe=test.timeframe,
-            strategy=test.strategy,
-            params=msgspec.structs.asdict(parse_params(test.strategy, options.params)),
-            bars=bars or BarColumns.of(ledger.bars),
-            orders=ledger.orders_made,
-            fills=ledger.fills,
-            trades=ledger.trades,
-            denials=ledger.denials,
-            late=late,
-            out_of_session=out_of_session,
-            open_quantity=ledger.quantity(),
-            digest=ledger.digest,
+            desk.flatten(broker.close_out)
+        bars = BarColumns.of(ledger.bars) if self.tape is None else self.tape.bars
+        return self._result(options, bars, ledger, late, out_of_session)
+
+    def _walk(self, desk: Desk, progress: Progress) -> tuple[int, int]:
+        """Through all data; returns how many ticks were late, and how many outside of the sessions."""
+        ticks, bars = self.data.ticks, self.data.bars
+        total = len(ticks) if ticks is not None else len(bars) if bars is not None else 0
+
+        def done(rows: int) -> None:
+            progress(rows, total)
+
+        if self.tape is not None:
+            assert self.built is not None
+            TapeWalk(desk, self.tape).walk(done)
+            return self.built.late, self.built.out_of_session
+        aggregator = create_aggregator(
+            self.instrument.symbol, self.timeframe, self.calendar, source=None if bars is None else bars.timeframe
         )
+        if ticks is not None:
+            walk_every_tick(desk, _every(TickRows(self.instrument.symbol, ticks), total), aggregator, done)
+        elif bars is not None:
+            walk_bars(desk, _every(BarRows(self.instrument.symbol, bars), total), aggregator, done)
+        done(total)
+        return aggregator.late, aggregator.out_of_session
+
+    def _result(self, options: RunOptions, bars: BarColumns, outcome: Outcome, late: int, out_of_session: int) -> BacktestResult:
+        params = msgspec.structs.asdict(parse_params(self.strategy, options.params))
+        return BacktestResult(options, self.instrument, self.timeframe, self.strategy, params, bars, outcome, late, out_of_session)
+
+
+def _every(rows: Any, total: int) -> Any:
+    return (event for start in range(0, total, CHUNK) for event in rows.events(start, min(start + CHUNK, total)))
+
+
+def _is_plain(options: RunOptions, built: Built | None) -> bool:
+    """Whether the lane can tell the run."""
+    return built is not None and built.ordered and not options.fills.latency_ns and not options.sizing.by_cash and options.quantity <= MOST
+
+
+MOST = 10_000
+"""Units; the risk gate has something to say about more."""
+
+
+def _is_hectic(log: Log, tape: Tape, most: int | None) -> bool:
+    """Whether so many orders fall into a minute that the risk gate might have refused some."""
+    if most is None or len(log.fills) < most:
+        return False
+    stamps = np.sort(tape.ts[np.array([fill[0] for fill in log.fills], np.int64)])
+    return bool((stamps[most - 1 :] - stamps[: len(stamps) - most + 1] <= 2 * MINUTE_NS).any())
