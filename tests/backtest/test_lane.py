@@ -1,6 +1,7 @@
 """The fast lane gives what the desk gives, whatever the data, the rules and the signals."""
 
 import logging
+import zlib
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -14,9 +15,10 @@ from tests.builders import HOUR, MINUTE, SECOND, ns
 
 from fortified.adapters.tables import FileReport, TickTable
 from fortified.backtest import bars as backtest_bars
-from fortified.backtest.outcome import LaneOutcome, TradeColumns, columns_of
+from fortified.backtest.lane_outcome import LaneOutcome
+from fortified.backtest.outcome import TradeColumns, columns_of
 from fortified.domain.exits import ExitRules
-from fortified.domain.market import Bar
+from fortified.domain.market import Bar, BarUpdate
 from fortified.domain.signal import Signal, Target
 from fortified.engine.fills import FillModel
 from fortified.research.data import Data
@@ -26,7 +28,7 @@ from fortified.runs import RunOptions, build_engine
 from fortified.strategies.base import BaseStrategy, StrategyConfig, StrategyPosition
 
 OPEN = ns("2025-03-06 23:00")
-OWN = ExitRules.parse("3ticks", "2pts", "1atr")
+OWN = ExitRules.parse("3ticks", "2pts", "4ticks")
 
 
 class Dice(BaseStrategy):
@@ -38,6 +40,7 @@ class Dice(BaseStrategy):
         """How often it wishes for something."""
 
         one_in: int = 3
+        bars_too: bool = False
 
     def __init__(self, config: StrategyConfig, logger: logging.Logger) -> None:
         super().__init__(config, logger)
@@ -58,6 +61,26 @@ class Dice(BaseStrategy):
             (),
         ]
         return answers[roll // 64 % len(answers)]
+
+
+class DiceTicks(Dice):
+    """As ``Dice``, and now and then at a tick, by what it sees of the open bar."""
+
+    name: ClassVar[str] = "dice_ticks"
+
+    def on_tick(self, tick: BarUpdate, current_position: StrategyPosition | None) -> Any:
+        facts = (tick.seq, tick.ts_event, tick.ts_open, tick.price, tick.open, tick.high, tick.low, tick["close"], tick.volume, tick.ticks)
+        roll = zlib.crc32(repr((*facts, tick.fill, tick.bid, tick.ask, tick.size, tick.symbol, tick.timeframe)).encode())
+        if roll % (4 * self.params.one_in):
+            return None
+        answers: list[Any] = [
+            *(Signal(Target.LONG, "tick up"), Signal(Target.SHORT, "tick down"), Signal(Target.FLAT, "tick out")),
+            *(Signal(Target.SHORT, "tight", exits=OWN), [], None if current_position is None else Signal(Target.FLAT, "seen")),
+        ]
+        return answers[roll // 64 % len(answers)]
+
+    def on_new_bar(self, bar: Bar, current_position: StrategyPosition | None) -> Any:
+        return super().on_new_bar(bar, current_position) if self.params.bars_too else None
 
 
 def table_of(seed: int) -> TickTable:
@@ -88,13 +111,13 @@ exits = st.sampled_from(
 models = st.sampled_from([FillModel(), FillModel("last"), FillModel("next", 2), FillModel("last", 1)])
 
 
-def backtest(table: TickTable, **asked: Any) -> Backtest:
+def backtest(table: TickTable, strategy: type[BaseStrategy] = Dice, **asked: Any) -> Backtest:
     fields: dict[str, Any] = {
         **{"files": (), "symbol": "/NQ", "timeframe": "5t", "strategy": "dice", "params": {}, "quantity": Decimal(3)},
         **{"fills": FillModel(), "fee": "2.50/contract", "warmup": None, "calendar": None, "tick_size": None, "multiplier": None},
         **{"flatten": True, "speed": None},
     }
-    return Backtest(RunOptions(**(fields | asked)), Data(ticks=table), Dice)
+    return Backtest(RunOptions(**(fields | asked)), Data(ticks=table), strategy)
 
 
 def on_desk(test: Backtest) -> BacktestResult:
@@ -129,23 +152,50 @@ def same(test: Backtest) -> BacktestResult:
     fee=st.sampled_from(["0", "2.50/contract", "0.1%"]),
 )
 def test_lane_and_desk_agree(seed: int, rules: ExitRules, fills: FillModel, timeframe: str, flatten: bool, one_in: str, fee: str) -> None:
-    asked = {"exits": rules, "fills": fills, "timeframe": timeframe, "flatten": flatten, "params": {"one_in": one_in}, "fee": fee}
+    asked: dict[str, Any] = {
+        "exits": rules,
+        "fills": fills,
+        "timeframe": timeframe,
+        "flatten": flatten,
+        "params": {"one_in": one_in},
+        "fee": fee,
+    }
     same(backtest(table_of(seed), **asked))
 
 
+@settings(max_examples=500, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    rules=exits,
+    fills=models,
+    timeframe=st.sampled_from(["1t", "2t", "5t", "1", "5", "1h"]),
+    flatten=st.booleans(),
+    one_in=st.sampled_from(["1", "2", "5"]),
+    bars_too=st.booleans(),
+)
+def test_they_agree_for_strategies_that_want_ticks(
+    seed: int, rules: ExitRules, fills: FillModel, timeframe: str, flatten: bool, one_in: str, bars_too: bool
+) -> None:
+    params = {"one_in": one_in, "bars_too": str(bars_too).lower()}
+    same(backtest(table_of(seed), DiceTicks, exits=rules, fills=fills, timeframe=timeframe, flatten=flatten, params=params))
+
+
 @pytest.mark.parametrize("fills", [FillModel(), FillModel("last", 1)], ids=["next", "last"])
+@pytest.mark.parametrize("strategy", [Dice, DiceTicks])
 @pytest.mark.parametrize("rules", [ExitRules(), ExitRules.parse("6ticks", "2pts", "9ticks")], ids=["bare", "exits"])
-def test_a_long_run_takes_the_lane(rules: ExitRules, fills: FillModel) -> None:
+def test_a_long_run_takes_the_lane(strategy: type[BaseStrategy], rules: ExitRules, fills: FillModel) -> None:
     dice = np.random.default_rng(4)
     count = 60_000
     ts = OPEN + np.cumsum(dice.integers(0, 3 * SECOND, count))
     price = 20_000 + 0.25 * np.cumsum(dice.integers(-2, 3, count)).astype(np.float64)
-    test = backtest(TickTable(ts, price, np.ones(count), None, None, FileReport(count)), exits=rules, fills=fills, timeframe="20t")
+    test = backtest(
+        TickTable(ts, price, np.ones(count), None, None, FileReport(count)), strategy, exits=rules, fills=fills, timeframe="20t"
+    )
     result = same(test)
     assert isinstance(result._outcome, LaneOutcome)
     assert len(result.trades) > 300
     reasons = {trade.exit_reason for trade in result.trades}
-    assert {"stop_loss", "take_profit", "trailing_stop", "up", "last"} <= reasons
+    assert {"stop_loss", "take_profit", "trailing_stop"} <= reasons
 
 
 def test_so_many_orders_in_a_minute_are_left_to_the_desk() -> None:

@@ -92,7 +92,7 @@ class Desk:
         decision = self.engine.process(event, self.ledger.book)
         if decision is NOTHING:
             return
-        self.ledger.denials.extend(decision.denials)
+        self.ledger.refuse(decision.denials)
         for order in decision.orders:
             self.ledger.open(order)
             self._outbox.append(order)

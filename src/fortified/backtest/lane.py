@@ -8,6 +8,7 @@ What it cannot tell it gives up with ``Unusual``, and the run is made by the des
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from fortified.backtest.outcome import MAX_DENIALS
 from fortified.backtest.scan import NAN, Watch, first_reaching
 from fortified.backtest.tape import Tape
 from fortified.domain.market import Bar, BarFlag
@@ -17,12 +18,12 @@ from fortified.engine.fills import FillModel
 from fortified.engine.inputs import DenialCode
 from fortified.engine.tick_level import TOLERANCE, Armed, LevelRules, touched
 from fortified.indicators.atr import ATR
-from fortified.strategies.base import Answers, BaseStrategy, StrategyPosition, failure, signals_of
+from fortified.strategies.base import Answers, BaseStrategy, StrategyPosition, failure, moment_of, signals_of
 
 MARKET, TOUCH, CLOSE, REFERENCE = range(4)
 """How a fill came about: at the market of its tick; a touched level; the close of its bar; the price of its tick as a reference."""
-BY_LEVEL, BY_COMMAND = -1, -2
-"""Instead of the bar that decided."""
+BY_LEVEL, BY_COMMAND, BY_TICK = -1, -2, -3
+"""Instead of the bar that decided. ``BY_TICK - place`` is the wish of ``on_tick`` at that place."""
 END: Final = "end_of_data"
 CHUNK: Final = 16_384
 
@@ -43,10 +44,11 @@ class Noted(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """A wish that the risk gate refused, with the number of its bar."""
+    """A wish that the risk gate refused, after so many bars."""
 
-    bar: int
+    ts_event: int
     code: DenialCode
+    bars: int
     reason: str
 
 
@@ -63,6 +65,9 @@ class Lane:
 
     def __init__(self, config: EngineConfig, fills: FillModel, tape: Tape, bars: Sequence[Bar]) -> None:
         self._config, self._fills, self._tape, self._bars = config, fills, tape, bars
+        self._ends: list[int] = tape.ends.tolist()
+        self._last = len(tape) - 1
+        self._units = float(config.legs[0].quantity)
         self._next = fills.market == "next"
         self._tick = float(config.instrument.tick_size)
         self._rules = LevelRules(config.exits, config.instrument)
@@ -82,7 +87,7 @@ class Lane:
         Raises:
             Unusual: the desk has to make this run. StrategyError: the strategy raised.
         """
-        ask, ends, bars = strategy.on_new_bar, self._tape.ends.tolist(), self._bars
+        ask, ends, bars = strategy.on_new_bar, self._ends, self._bars
         before = -1
         for start in range(0, len(bars), CHUNK):
             progress(before + 1)
@@ -94,42 +99,52 @@ class Lane:
                 try:
                     answer = ask(bar, self._position)
                 except Exception as error:
-                    raise failure(strategy, error, f"the {bar.timeframe} bar of {bar.symbol} that opened at {bar.ts_open}") from error
+                    raise failure(strategy, error, moment_of(bar)) from error
                 if answer is not None:
-                    self._answer(answer, number, bar, ends)
-        last = len(self._tape) - 1
+                    self._answer(answer, number, bar)
         if self._armed is not None:
-            self._look(before, last, len(bars), None)
+            self._look(before, self._last, len(bars), None)
+        return self._ended(flatten)
+
+    def _ask(self, strategy: BaseStrategy, bar: Bar) -> Answers:
+        try:
+            return strategy.on_new_bar(bar, self._position)
+        except Exception as error:
+            raise failure(strategy, error, moment_of(bar)) from error
+
+    def _ended(self, flatten: bool) -> Log:
         if flatten and self._sign:
-            self._close(last, REFERENCE, len(bars), END, BY_COMMAND)
+            self._close(self._last, REFERENCE, len(self._bars), END, BY_COMMAND)
         return Log(self._log, self._refused, self._unfilled)
 
     # --- levels ---
 
     def _look(self, before: int, end: int, closed: int, bar: Bar | None) -> None:
-        """Whether one of the ticks behind ``before`` up to ``end`` touches a level; ``bar`` holds just these."""
-        armed = self._armed
+        """Close the position where one of the ticks behind ``before`` up to ``end`` touches a level; ``bar`` holds just these."""
+        place, reason = self._touch(before, end, bar)
+        if reason:
+            self._close(place, TOUCH, closed, reason, BY_LEVEL)
+
+    def _touch(self, before: int, end: int, bar: Bar | None) -> tuple[int, str]:
+        """Which of these ticks touches which level; where none does, the trailing stop has moved."""
+        armed, price = self._armed, self._tape.price
         assert armed is not None
         sign, start = armed.sign, max(before, self._armed_at) + 1
+        if start > end:
+            return end, ""
         if bar is None or start > before + 1:
-            if start > end:
-                return
-            prices = self._tape.price[start : end + 1]
-            high, low = float(prices.max()), float(prices.min())
+            high, low = float(price[start : end + 1].max()), float(price[start : end + 1].min())
         else:
             high, low = bar.high, bar.low
-        best = armed.best
-        if armed.trail is not None:
-            best = max(best, high) if sign > 0 else min(best, low)
-        if not _may_touch(armed, best, high, low, self._tick):
-            if best != armed.best:
-                self._armed = Armed(sign, 0, 0, best, armed.stop, armed.target, armed.trail)
-            return
-        place = first_reaching(self._tape.price, start, end + 1, _watch(armed, self._tick))
-        if place > end:
+        best = (max(armed.best, high) if sign > 0 else min(armed.best, low)) if armed.trail is not None else armed.best
+        place = end + 1
+        if _may_touch(armed, best, high, low, self._tick):
+            place = first_reaching(price, start, end + 1, _watch(armed, self._tick))
+        if place <= end:
+            return place, self._reason(armed, start, place)
+        if best != armed.best:
             self._armed = Armed(sign, 0, 0, best, armed.stop, armed.target, armed.trail)
-            return
-        self._close(place, TOUCH, closed, self._reason(armed, start, place), BY_LEVEL)
+        return end, ""
 
     def _reason(self, armed: Armed, start: int, place: int) -> str:
         if armed.trail is not None and place > start:
@@ -141,6 +156,7 @@ class Lane:
         return reason
 
     def _arm(self, signal: Signal, number: int, entry: float, place: int) -> None:
+        """Set the levels of what was opened at ``place``, with what was known after bar ``number``."""
         rules = self._rules if signal.exits is None else self._rules_of(signal)
         if not rules.rules:
             return
@@ -157,57 +173,64 @@ class Lane:
         return known
 
     def _range_at(self, number: int) -> float | None:
-        """The average true range after bar ``number``."""
+        """The average true range after bar ``number``; None before the first."""
         if not self._ranges:
             atr = ATR()
             for bar in self._bars:
                 atr.update(bar.high, bar.low, bar.close)
                 self._ranges.append(atr.so_far)
-        return self._ranges[number]
+        return self._ranges[number] if number >= 0 else None
 
     # --- signals ---
 
-    def _answer(self, answer: Answers, number: int, bar: Bar, ends: list[int]) -> None:
+    def _signal(self, answer: Answers) -> Signal | None:
+        """The wish in an answer."""
         if type(answer) is Signal and type(answer.target) is Target:
             signal = answer
         else:
             signals = signals_of(answer, Target(self._sign))
             if not signals:
-                return
+                return None
             signal = signals[-1]
         if signal.limit is not None or signal.stop is not None:
             raise Unusual
+        return signal
+
+    def _answer(self, answer: Answers, number: int, bar: Bar) -> None:
+        signal = self._signal(answer)
+        if signal is None:
+            return
         target = int(signal.target)
         if target == self._sign:
             return
         if bar.flags:
-            self._at_session_end(signal, number, bar, ends)
+            self._at_session_end(signal, number, bar)
             return
-        place, kind = (ends[number] + 1, MARKET) if self._next else (ends[number], CLOSE)
+        place, kind = (self._ends[number] + 1, MARKET) if self._next else (self._ends[number], CLOSE)
         warm = number >= self._config.warmup
         if target and not warm:
-            self._refused.append(Refused(number, DenialCode.WARMING_UP, signal.reason))
+            self._refuse(bar.ts_close, DenialCode.WARMING_UP, number + 1, signal.reason)
         if place >= len(self._tape):
             self._unfilled += 1 if self._sign or warm else 0
             return
         if self._sign:
             self._close(place, kind, number + 1, signal.reason, number)
         if target and warm:
-            self._open(signal, place, kind, number, bar)
+            self._open(signal, place, kind, number + 1, number)
 
-    def _at_session_end(self, signal: Signal, number: int, bar: Bar, ends: list[int]) -> None:
+    def _at_session_end(self, signal: Signal, number: int, bar: Bar) -> None:
         """The market is closed behind this bar: no entry, and an exit is ordered on the first tick of the next session."""
         if bar.flags != BarFlag.SESSION_END:
             raise Unusual
         cold = not self._sign and number < self._config.warmup
-        self._refused.append(Refused(number, DenialCode.WARMING_UP if cold else DenialCode.SESSION_CLOSED, signal.reason))
-        first = ends[number] + 1
+        self._refuse(bar.ts_close, DenialCode.WARMING_UP if cold else DenialCode.SESSION_CLOSED, number + 1, signal.reason)
+        first = self._ends[number] + 1
         if not self._sign or first >= len(self._tape):
             return
         if not self._next:
             self._close(first, REFERENCE, number + 1, signal.reason, number)
             return
-        if number + 1 < len(ends) and ends[number + 1] == first:
+        if number + 1 < len(self._ends) and self._ends[number + 1] == first:
             raise Unusual  # the strategy is asked once more before the fill
         self._armed = None
         if first + 1 >= len(self._tape):
@@ -215,29 +238,33 @@ class Lane:
             return
         self._close(first + 1, MARKET, number + 1, signal.reason, number)
 
-    def _open(self, signal: Signal, place: int, kind: int, number: int, bar: Bar) -> None:
+    def _refuse(self, ts_event: int, code: DenialCode, bars: int, reason: str) -> None:
+        if len(self._refused) < MAX_DENIALS:
+            self._refused.append(Refused(ts_event, code, bars, reason))
+
+    def _open(self, signal: Signal, place: int, kind: int, closed: int, decision: int) -> None:
         side = int(signal.target)
-        price = self._price(side, place, bar.close if kind == CLOSE else None)
-        self._log.append((place, kind, side, number + 1, signal.reason, number))
+        price = self._price(side, place, kind)
+        self._log.append((place, kind, side, closed, signal.reason, decision))
         self._sign = side
-        self._position = StrategyPosition(signal.target, side * float(self._config.legs[0].quantity), price)
-        self._arm(signal, number, price, place)
+        self._position = StrategyPosition(signal.target, side * self._units, price)
+        self._arm(signal, closed - 1, price, place)
 
     def _close(self, place: int, kind: int, closed: int, reason: str, decision: int) -> None:
         self._log.append((place, kind, -self._sign, closed, reason, decision))
         self._sign, self._position, self._armed = 0, None, None
 
-    def _price(self, side: int, place: int, close: float | None) -> float:
-        if close is None:
+    def _price(self, side: int, place: int, kind: int) -> float:
+        last = float(self._tape.price[place])
+        if kind <= TOUCH:
             bid, ask = self._tape.quote(place)
             quoted = ask if side > 0 else bid
             if quoted is not None:
                 return quoted
-            close = float(self._tape.price[place])
         if not self._fills.slippage_ticks:
-            return close
+            return last
         instrument = self._config.instrument
-        return float(instrument.price(close) + side * self._fills.slippage_ticks * instrument.tick_size)
+        return float(instrument.price(last) + side * self._fills.slippage_ticks * instrument.tick_size)
 
 
 def _may_touch(armed: Armed, best: float, high: float, low: float, tick: float) -> bool:

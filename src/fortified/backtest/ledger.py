@@ -3,10 +3,10 @@
 Owns the run's orders, its position and the sequence of what happened, from which the digest is made. The arithmetic is the domain's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from fortified.backtest.outcome import Flows, TradeColumns, columns_of, flows_of
+from fortified.backtest.outcome import MAX_DENIALS, Flows, TradeColumns, columns_of, flows_of
 from fortified.domain.account import AccountId
 from fortified.domain.calendar import Calendar
 from fortified.domain.market import Bar
@@ -39,6 +39,10 @@ class RunLedger:
         """A bar closed."""
         self.bars.append(bar)
         self._happened.append(bar)
+
+    def refuse(self, denials: Sequence[Denial]) -> None:
+        """Orders were not made; the first of them are kept."""
+        self.denials.extend(denials[: MAX_DENIALS - len(self.denials)])
 
     def open(self, order: Order) -> None:
         """An order was decided."""

@@ -37,7 +37,7 @@ from fortified.engine.risk import TradingState
 from fortified.engine.stop_reversal import StopReversalHandler
 from fortified.engine.tick_level import Armed, TickLevelExecutor, Touch
 from fortified.indicators.atr import ATR
-from fortified.strategies.base import Answers, BaseStrategy, StrategyPosition, failure, signals_of
+from fortified.strategies.base import Answers, BaseStrategy, StrategyPosition, failure, moment_of, signals_of
 
 COMMANDS_KEPT = 256
 Touches = Mapping[AccountId, Touch]
@@ -227,7 +227,7 @@ class Engine:
         try:
             return self._strategy.on_new_bar(bar, position)
         except Exception as error:
-            raise failure(self._strategy, error, f"the {bar.timeframe} bar of {bar.symbol} that opened at {bar.ts_open}") from error
+            raise failure(self._strategy, error, moment_of(bar)) from error
 
     def _start_over(self) -> None:
         self._strategy = self._create_strategy()

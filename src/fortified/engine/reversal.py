@@ -37,7 +37,9 @@ class Goal(msgspec.Struct, frozen=True):
     stop: Decimal | None = None
     exits: ExitRules | None = None
     touch: Touch | None = None
-    """The level that was touched, when this is a protective exit."""
+    """The level that was touched, until the exit that it asks for was sent."""
+    closing: bool = False
+    """``order_id`` is an exit."""
 
 
 class NextOrder(msgspec.Struct, frozen=True):
@@ -55,10 +57,10 @@ def next_order(goal: Goal, leg: Leg, state: LegState) -> NextOrder | None:
     """The next order towards ``goal``; None when the leg is there. An exit has the size of the confirmed position."""
     quantity = state.quantity
     direction = (quantity > 0) - (quantity < 0)
-    if direction == goal.target:
+    side, touch = OrderSide.SELL if direction > 0 else OrderSide.BUY, goal.touch
+    if direction == goal.target and touch is None:
         return None
     if direction:
-        side, touch = OrderSide.SELL if direction > 0 else OrderSide.BUY, goal.touch
         if touch is None:
             return NextOrder(side, abs(quantity), Purpose.EXIT)
         return NextOrder(side, abs(quantity), Purpose.EXIT, touch.type, None, touch.level)

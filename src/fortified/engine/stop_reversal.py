@@ -86,7 +86,7 @@ class StopReversalHandler:
     def may_touch(self, account: AccountId, sign: int) -> bool:
         """Whether levels count now: not while an exit is on its way already."""
         goal = self.goals.get(account)
-        return goal is None or goal.target == sign
+        return goal is None or (goal.target == sign and not goal.closing)
 
     # --- orders ---
 
@@ -139,7 +139,14 @@ class StopReversalHandler:
         order = self._order(leg, goal, step, held, moment)
         denial = self._refusal(order, goal, self._context(held, leg, goal, step, moment, state))
         if denial is None:
-            self.goals[leg.account] = msgspec.structs.replace(goal, attempts=goal.attempts + 1, order_id=order.order_id, deferred=False)
+            self.goals[leg.account] = msgspec.structs.replace(
+                goal,
+                attempts=goal.attempts + 1,
+                order_id=order.order_id,
+                deferred=False,
+                touch=None,
+                closing=step.purpose is Purpose.EXIT,
+            )
             self.recent[leg.account].append(order.ts_created)
             if step.purpose is Purpose.ENTRY:
                 self.entry_bar, self.entry_decision = goal.bar_index, goal.decision_id

@@ -18,13 +18,16 @@ from fortified.backtest.columns import BarColumns
 from fortified.backtest.desk import Desk
 from fortified.backtest.drivers import TapeWalk, walk_bars, walk_every_tick
 from fortified.backtest.lane import Lane, Log, Unusual
+from fortified.backtest.lane_outcome import LaneOutcome
 from fortified.backtest.ledger import RunLedger
-from fortified.backtest.outcome import LaneOutcome, Outcome
+from fortified.backtest.outcome import Outcome
 from fortified.backtest.tape import Tape
+from fortified.backtest.tick_lane import TickLane
 from fortified.domain.calendar import get_calendar
 from fortified.domain.errors import ConfigError
 from fortified.domain.market import Bar
 from fortified.domain.timeframe import Timeframe
+from fortified.engine.config import EngineConfig
 from fortified.engine.engine import Engine
 from fortified.engine.fees import FeeModel
 from fortified.engine.risk import MINUTE_NS
@@ -87,8 +90,8 @@ class Backtest:
 
     @cached_property
     def tape(self) -> Tape | None:
-        """The ticks that bars were made of; None when bars are all there is, or when the strategy wants every tick."""
-        if self.data.ticks is None or self.built is None or self.strategy.wants_ticks():
+        """The ticks that bars were made of; None when bars are all there is."""
+        if self.data.ticks is None or self.built is None:
             return None
         return Tape.of(self.data.ticks, self.built)
 
@@ -104,14 +107,19 @@ class Backtest:
         if not _is_plain(options, self.built):
             raise Unusual
         strategy = create_strategy(options, self.instrument, self.timeframe, self.strategy)
-        lane = Lane(config, options.fills, tape, self.bars)
-        log = lane.run(strategy, lambda done: progress(done, total), flatten=options.flatten)
+        log = self._drive(strategy, config, tape, lambda done: progress(done, total), options)
         if _is_hectic(log, tape, config.limits.max_orders_per_minute):
             raise Unusual
         progress(total, total)
         outcome = LaneOutcome(log, tape, self.bars, config, options.fills, self.fees)
         assert self.built is not None
         return self._result(options, tape.bars, outcome, self.built.late, self.built.out_of_session)
+
+    def _drive(self, strategy: BaseStrategy, config: EngineConfig, tape: Tape, done: Callable[[int], None], options: RunOptions) -> Log:
+        if not strategy.wants_ticks():
+            return Lane(config, options.fills, tape, self.bars).run(strategy, done, flatten=options.flatten)
+        lane = TickLane(config, options.fills, tape, self.bars)
+        return lane.run_ticks(strategy, self.timeframe, self.calendar, done, flatten=options.flatten)
 
     def _on_desk(self, options: RunOptions, engine: Engine, progress: Progress) -> BacktestResult:
         broker = PaperBroker(natural_venue(self.instrument), self.instrument, fills=options.fills, fees=self.fees)
@@ -131,7 +139,7 @@ class Backtest:
         def done(rows: int) -> None:
             progress(rows, total)
 
-        if self.tape is not None:
+        if self.tape is not None and not self.strategy.wants_ticks():
             assert self.built is not None
             TapeWalk(desk, self.tape).walk(done)
             return self.built.late, self.built.out_of_session

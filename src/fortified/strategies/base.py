@@ -115,6 +115,11 @@ def failure(strategy: BaseStrategy, error: Exception, moment: str) -> StrategyEr
     return StrategyError(f"strategy {strategy.name!r} failed on {moment}, at {place}: {type(error).__name__}: {error}")
 
 
+def moment_of(bar: Bar) -> str:
+    """Which bar that was, in words."""
+    return f"the {bar.timeframe} bar of {bar.symbol} that opened at {bar.ts_open}"
+
+
 _NOT_STATE = frozenset({"config", "logger", "params"})
 
 
