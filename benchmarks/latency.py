@@ -24,7 +24,8 @@ from fortified.domain.instrument import Instrument, get_instrument
 from fortified.domain.market import SourceEvent, Tick
 from fortified.domain.order import Fill
 from fortified.domain.signal import Signal, Target
-from fortified.engine.engine import Engine, EngineConfig
+from fortified.engine.config import EngineConfig
+from fortified.engine.engine import Engine
 from fortified.engine.fills import FillModel
 from fortified.engine.inputs import Leg
 from fortified.engine.risk import RiskLimits

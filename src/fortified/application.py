@@ -17,9 +17,11 @@ from fortified.api.app import create_app
 from fortified.api.facade import ApiContext
 from fortified.api.security import hash_password, required_email
 from fortified.clock import SystemClock
-from fortified.domain.errors import FortifiedError
+from fortified.domain.errors import ConfigError, FortifiedError
 from fortified.logs import configure_logging
-from fortified.ports import User, UserStore
+from fortified.ports import Backtests, HistoryStore, User, UserStore
+from fortified.registry import Registry
+from fortified.research.jobs.queue import BacktestQueue, QueueOptions
 from fortified.settings import Settings, load_settings
 
 Announce = Callable[[str], None]
@@ -35,11 +37,12 @@ def to_stderr(text: str) -> None:
 async def running_app(settings: Settings, announce: Announce = to_stderr) -> AsyncIterator[FastAPI]:
     """The HTTP application over a running trading system, which ends with the block."""
     secret = bootstrap.jwt_secret(settings)
-    async with bootstrap.server(settings, announce) as manager:
+    async with bootstrap.server(settings, announce) as manager, backtests(settings, manager.store.history) as queue:
         await ensure_admin(manager.store.users, settings, announce)
         app = create_app(
             ApiContext(
                 manager=manager,
+                backtests=queue,
                 clock=SystemClock(),
                 jwt_secret=secret,
                 access_minutes=settings.access_token_minutes,
@@ -52,6 +55,20 @@ async def running_app(settings: Settings, announce: Announce = to_stderr) -> Asy
             yield app
         finally:
             app.state.services.hub.close()
+
+
+@asynccontextmanager
+async def backtests(settings: Settings, history: HistoryStore) -> AsyncIterator[Backtests]:
+    """The queue of backtests, whose workers end with the block.
+
+    Raises:
+        ConfigError: the owner's data directory does not exist.
+    """
+    if settings.backtest_data_dir is not None and not settings.backtest_files_dir.is_dir():
+        raise ConfigError(f"BACKTEST_DATA_DIR: there is no directory {settings.backtest_files_dir}; make it, or unset it")
+    options = QueueOptions(root=settings.backtests_dir, data_dir=settings.backtest_files_dir, workers=settings.backtest_workers)
+    async with BacktestQueue(options, Registry(), history, SystemClock()).running() as queue:
+        yield queue
 
 
 async def ensure_admin(users: UserStore, settings: Settings, announce: Announce) -> None:

@@ -12,15 +12,15 @@ from typing import Any
 import msgspec
 import structlog
 
-from fortified.adapters.files import load_bars, load_ticks, sniff
-from fortified.adapters.files_read import fingerprint
+from fortified.adapters.files import fingerprint
+from fortified.adapters.files_select import Selection, select
+from fortified.adapters.files_span import load_selected
 from fortified.adapters.paper import PaperBroker
 from fortified.adapters.replay import ReplayDataSource
-from fortified.adapters.tables import FileReport
+from fortified.adapters.tables import BarTable, FileReport, TickTable
 from fortified.bootstrap import open_store
 from fortified.domain.account import Mode
 from fortified.domain.calendar import get_calendar
-from fortified.domain.errors import ConfigError, DataError
 from fortified.domain.timeframe import Timeframe
 from fortified.engine.engine import Engine
 from fortified.engine.fees import FeeModel
@@ -58,17 +58,10 @@ def load_source(
     """The files as a source, and what was found wrong in them.
 
     Raises:
-        DataError: a file is missing, empty or not usable.
+        ConfigError: the timeframe of bars is missing. DataError: a file is missing, empty or not usable.
     """
-    if sniff(files[0]) == "ticks":
-        table = load_ticks(files, strict=strict)
-        return ReplayDataSource.from_ticks(symbol, table, speed=speed), table.report
-    if len(files) != 1:
-        raise DataError("bar files are taken one at a time; give one, or join them first")
-    if bars_timeframe is None:
-        raise ConfigError(f"{files[0]} holds bars; say of which timeframe with --bars-timeframe")
-    bars = load_bars(files[0], Timeframe.parse(bars_timeframe), strict=strict)
-    return ReplayDataSource.from_bars(symbol, bars, speed=speed), bars.report
+    table = load_selected(select(files, symbol=symbol, bars_timeframe=bars_timeframe), symbol, strict=strict)
+    return _source(symbol, table, speed), table.report
 
 
 async def run_replay(settings: Settings, options: RunOptions, progress: Progress, report: Callable[[FileReport], None]) -> RunResult:
@@ -82,11 +75,12 @@ async def run_replay(settings: Settings, options: RunOptions, progress: Progress
     strategy = Registry().resolve(options.strategy)
     fee = FeeModel.parse(options.fee)
     engine = build_engine(options, instrument, timeframe, strategy)
-    source, found = load_source(
-        options.files, instrument.symbol, speed=options.speed, bars_timeframe=options.bars_timeframe, strict=options.strict
-    )
-    report(found)
-    prefix = f"replay:{_run_name(options, strategy)}:"
+    symbol, start_ns, end_ns = instrument.symbol, options.start_ns, options.end_ns
+    selection = select(options.files, symbol=symbol, bars_timeframe=options.bars_timeframe, start_ns=start_ns, end_ns=end_ns)
+    table = load_selected(selection, symbol, strict=options.strict, start_ns=start_ns, end_ns=end_ns)
+    source = _source(symbol, table, options.speed)
+    report(table.report)
+    prefix = f"replay:{_run_name(options, strategy, selection)}:"
     kept = 4 * WINDOW  # streams longer than the publisher is ever ahead
     limits = Limits(fills=10_000_000, trades=10_000_000, orders=10_000_000)
     async with open_store(settings, prefix=prefix, limits=limits, bars_maxlen=kept, ticks_maxlen=kept) as store:
@@ -100,6 +94,12 @@ async def run_replay(settings: Settings, options: RunOptions, progress: Progress
         await store.lease.release("run")
         await store.erase()
     return result
+
+
+def _source(symbol: str, table: TickTable | BarTable, speed: float | None) -> ReplayDataSource:
+    if isinstance(table, TickTable):
+        return ReplayDataSource.from_ticks(symbol, table, speed=speed)
+    return ReplayDataSource.from_bars(symbol, table, speed=speed)
 
 
 def _runner(store: Store, engine: Engine, broker: PaperBroker, timeframe: Timeframe) -> StrategyRunner:
@@ -126,10 +126,10 @@ def _counter(progress: Progress, source: ReplayDataSource) -> Callable[[int], No
     return count
 
 
-def _run_name(options: RunOptions, strategy: type[BaseStrategy]) -> str:
+def _run_name(options: RunOptions, strategy: type[BaseStrategy], selection: Selection) -> str:
     """A name that is the same for the same files, options and strategy source."""
     asked: dict[str, Any] = {name: str(value) for name, value in msgspec.structs.asdict(options).items() if name not in ("files", "speed")}
     path = Path(options.strategy)
     source = path.read_bytes() if path.suffix == ".py" and path.is_file() else strategy.__qualname__.encode()
-    text = msgspec.json.encode([FORMAT, fingerprint(options.files), asked], order="deterministic") + source
+    text = msgspec.json.encode([FORMAT, fingerprint(selection.files), asked], order="deterministic") + source
     return hashlib.blake2b(text, digest_size=8).hexdigest()

@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     redis_password: SecretStr | None = None
     bars_stream_maxlen: int = Field(default=1000, ge=1000, le=1_000_000)
     ticks_stream_maxlen: int = Field(default=5000, ge=2048, le=1_000_000)
+    backtest_data_dir: Path | None = None
+    backtest_workers: int = Field(default=1, ge=1, le=256)
 
     # Log-in
     jwt_secret: SecretStr | None = None
@@ -85,6 +87,17 @@ class Settings(BaseSettings):
     def data_dir(self) -> Path:
         """The data directory, absolute."""
         return self.fortified_data_dir.expanduser().absolute()
+
+    @property
+    def backtests_dir(self) -> Path:
+        """Where backtests of a server are kept."""
+        return self.data_dir / "backtests"
+
+    @property
+    def backtest_files_dir(self) -> Path:
+        """Where the data files of these backtests lie, absolute."""
+        own = self.backtest_data_dir
+        return self.backtests_dir / "data" if own is None else own.expanduser().absolute()
 
     @property
     def external_redis_url(self) -> str | None:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fortified.adapters.files import fingerprint, load_bars, load_ticks, sniff
-from fortified.domain.errors import DataError
+from fortified.adapters.files import fingerprint, load_bars, load_ticks, sniff, symbols
+from fortified.adapters.files_select import select
+from fortified.domain.errors import ConfigError, DataError
 from fortified.domain.timeframe import Timeframe
 
 HEAD = "ts_ns,price,size,bid,ask\n"
@@ -40,6 +41,12 @@ def test_columns_come_as_written(tmp_path: Path, name: str) -> None:
     np.testing.assert_array_equal(table.bid, [np.nan, 1.25, 1.25])
     np.testing.assert_array_equal(table.ask, [np.nan, 1.5, np.nan])
     assert (table.report.rows, table.report.bad) == (3, 0)
+
+
+@pytest.mark.parametrize("more", ["", "4,dear,1\n"])
+def test_blanks_around_numbers_do_not_matter_beside_good_and_bad_rows(tmp_path: Path, more: str) -> None:
+    table = load_ticks([written(tmp_path / "t.csv", f"ts_ns, price, size\n1, 1.5, 2\n 2 ,2.5 , 3 \n{more}")])
+    assert (table.ts_ns.tolist(), table.price.tolist(), table.size.tolist()) == ([1, 2], [1.5, 2.5], [2, 3])
 
 
 def test_other_columns_case_and_order_do_not_matter(tmp_path: Path) -> None:
@@ -240,6 +247,101 @@ def test_the_fingerprint_is_of_the_content_alone(tmp_path: Path) -> None:
     assert len({fingerprint(paths) for paths in ([one], [other, rest], [rest, other], [other], [])}) == 5
     with pytest.raises(DataError, match=r"no\.csv cannot be read"):
         fingerprint([tmp_path / "no.csv"])
+
+
+# --- symbols --------------------------------------------------------------------------------------------------------------------------
+
+SYMBOLS = "ts_ns,symbol,price,size\n1,/NQ,10,1\n2,ESZ25,20,1\n3,/NQ,x,1\n4,,11,1\n5,/NQ,12,1\n4,ESZ25,21,1\n"
+
+
+@pytest.mark.parametrize(("symbol", "prices"), [("/NQ", [10, 12]), ("/ESZ25", [20, 21]), ("/es", [20, 21])])
+def test_only_the_rows_of_the_symbol_are_taken(tmp_path: Path, symbol: str, prices: list[float]) -> None:
+    path = written(tmp_path / "t.csv", SYMBOLS)
+    assert load_ticks([path], symbol=symbol).price.tolist() == prices
+    frame = pl.read_csv(path, schema_overrides={"price": pl.String}).with_columns(pl.col("price").cast(pl.Float64, strict=False))
+    frame.write_parquet(tmp_path / "t.parquet")
+    assert load_ticks([tmp_path / "t.parquet"], symbol=symbol).price.tolist() == prices
+
+
+def test_bad_rows_among_symbols_keep_their_lines(tmp_path: Path) -> None:
+    report = load_ticks([written(tmp_path / "t.csv", SYMBOLS)], symbol="/NQ").report
+    assert [(row.line, row.reason) for row in report.samples] == [(4, "price is not a number: 'x'"), (5, "symbol is missing")]
+    assert (report.rows, report.bad) == (4, 2)
+
+
+@pytest.mark.parametrize("names", ["SPY,SPY", "BRK.B,BRK.B", " spy , spy "])
+def test_one_symbol_needs_no_choice_and_is_known(tmp_path: Path, names: str) -> None:
+    first, second = names.split(",")
+    path = written(tmp_path / "t.csv", f"ts_ns,price,size,Symbol\n1,1,1,{first}\n2,1,1,{second}\n")
+    (known,) = symbols(path).values()
+    assert len(load_ticks([path])) == len(load_ticks([path], symbol=known)) == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "symbol", "says"),
+    [
+        (("/NQ", "/ES"), None, "several symbols: /ES, /NQ. Say which with --symbol"),
+        (("/NQ", "/ES"), "SPY", "holds no SPY; its symbols are /ES, /NQ"),
+        (("SPY", "spy"), "SPY", "spells SPY in several ways"),
+        (("NQZ25", "NQH26"), "/NQ", "several contracts of /NQ: NQH26, NQZ25"),
+        (("", ""), "SPY", "a column symbol with nothing in it"),
+        (tuple(f"A{i}" for i in range(30)), "SPY", "A19 and 18 more"),
+    ],
+)
+def test_a_symbol_that_is_not_there_or_not_clear(tmp_path: Path, names: tuple[str, ...], symbol: str | None, says: str) -> None:
+    path = written(tmp_path / "t.csv", "ts_ns,price,size,symbol\n" + "".join(f"1,1,1,{name}\n" for name in names))
+    with pytest.raises(DataError, match=says):
+        load_ticks([path], symbol=symbol)
+
+
+def test_bars_of_a_symbol(tmp_path: Path) -> None:
+    rows = "60000000000,1,1,1,1,SPY\n60000000000,2,2,2,2,QQQ\n120000000000,3,3,3,3,SPY\n"
+    path = written(tmp_path / "b.csv", BAR_HEAD.replace("close", "close,symbol") + rows)
+    assert load_bars(path, MINUTE, symbol="SPY", strict=True).close.tolist() == [1, 3]
+
+
+# --- directories ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_directory_is_its_files_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for number in (10, 9, 100):
+        written(tmp_path / f"ticks-{number}.csv", f"ts_ns,price,size\n{number},1,1\n")
+    for other in ("read me.txt", ".hidden.csv"):
+        (tmp_path / other).write_text("no data")
+    selection = select([tmp_path], symbol="/NQ")
+    assert [path.name for path in selection.files] == ["ticks-9.csv", "ticks-10.csv", "ticks-100.csv"]
+    assert selection.kind == "ticks"
+    assert load_ticks(selection.files).ts_ns.tolist() == [9, 10, 100]
+
+
+def test_a_directory_must_hold_one_kind_of_data(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("none", "mixed"):
+        (tmp_path / name).mkdir()
+    written(tmp_path / "none" / "x.txt", "x")
+    ticks, bars = written(tmp_path / "mixed" / "a.csv", HEAD + "1,1,1,,\n"), written(tmp_path / "mixed" / "b.csv", BAR_HEAD + "1,1,1,1,1\n")
+    for paths, says in (
+        ([tmp_path / "empty"], "a directory without data files"),
+        ([tmp_path / "none"], "a directory without data files"),
+        ([tmp_path / "mixed"], r"holds ticks \(a.csv\) and bars \(b.csv\)"),
+        ([ticks, bars], r"b.csv holds 1 bars and .*a.csv ticks"),
+        ([], "No data file is given"),
+    ):
+        with pytest.raises(DataError, match=says):
+            select(paths, symbol="/NQ", bars_timeframe="1")
+    with pytest.raises(DataError, match=r"xx\.csv cannot be read: File name too long"):
+        select([tmp_path / f"{'x' * 300}.csv"], symbol="/NQ")
+    with pytest.raises(ConfigError, match=r"b\.csv holds bars; say of which timeframe with --bars-timeframe"):
+        select([bars], symbol="/NQ")
+
+
+def test_bar_files_are_joined_in_the_order_of_time(tmp_path: Path) -> None:
+    first, second = (written(tmp_path / f"{at}.csv", f"{BAR_HEAD}{at}000000000,{at},{at},{at},{at}\n") for at in (60, 120))
+    table = load_bars([first, second], MINUTE)
+    assert (table.ts_open.tolist(), table.close.tolist(), table.report.rows) == ([60 * 10**9, 120 * 10**9], [60, 120], 2)
+    for paths in ([second, first], [first, first]):
+        with pytest.raises(DataError, match="Give the files in the order of time"):
+            load_bars(paths, MINUTE)
 
 
 # --- bars -----------------------------------------------------------------------------------------------------------------------------

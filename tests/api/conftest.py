@@ -14,6 +14,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
+from tests.api.fake_backtests import FakeBacktests
 from tests.api.fakes import FakeManager, FlakyStore, ManualClock
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -52,12 +53,18 @@ def manager(store: FlakyStore, clock: ManualClock) -> FakeManager:
 
 
 @pytest.fixture
-async def app(manager: FakeManager, store: FlakyStore, clock: ManualClock) -> FastAPI:
+def backtests() -> FakeBacktests:
+    return FakeBacktests()
+
+
+@pytest.fixture
+async def app(manager: FakeManager, backtests: FakeBacktests, store: FlakyStore, clock: ManualClock) -> FastAPI:
     for role in ("viewer", "trader", "admin"):
         await store.users.put_user(User(f"{role}@example.com", _password_hash(), role))
     return create_app(
         ApiContext(
             manager=manager,
+            backtests=backtests,
             clock=clock,
             jwt_secret=SecretStr("short"),
             access_minutes=15,

@@ -6,6 +6,7 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 from tests.api.conftest import ORIGIN
+from tests.api.fake_backtests import FakeBacktests
 from tests.api.fakes import FakeManager, FlakyStore, ManualClock
 
 from fortified.api.app import create_app
@@ -92,8 +93,15 @@ async def test_cors_is_for_configured_origins_only(client: httpx2.AsyncClient) -
 async def test_the_environment_turns_no_telemetry_on(monkeypatch: pytest.MonkeyPatch, manager: FakeManager, clock: ManualClock) -> None:
     monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "not an address, so that configuring it would fail")
-    secret = SecretStr("s")
-    context = ApiContext(manager=manager, clock=clock, jwt_secret=secret, access_minutes=1, refresh_days=1, version="0")
+    context = ApiContext(
+        manager=manager,
+        backtests=FakeBacktests(),
+        clock=clock,
+        jwt_secret=SecretStr("s"),
+        access_minutes=1,
+        refresh_days=1,
+        version="0",
+    )
     app, sent = create_app(context), []
     coming = iter(["lifespan.startup", "lifespan.shutdown"])
 

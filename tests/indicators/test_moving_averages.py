@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fortified.domain.errors import ConfigError
-from fortified.indicators.base import Indicator
+from fortified.indicators.base import SeriesIndicator
 from fortified.indicators.moving_average import AverageType, moving_average
 
 KINDS: tuple[AverageType, ...] = ("EMA", "SMA", "WMA")
@@ -77,7 +77,7 @@ def test_a_snapshot_can_be_restored_twice(kind: AverageType) -> None:
     assert results[0] == results[1]
 
 
-def _after(fresh: Indicator, state: dict[str, Any]) -> list[float | None]:
+def _after(fresh: SeriesIndicator, state: dict[str, Any]) -> list[float | None]:
     fresh.restore(state)
     return [fresh.update(value) for value in (10.0, 20.0)]
 

@@ -19,8 +19,8 @@ from fortified.engine.engine import Engine
 from fortified.engine.fees import FeeModel
 from fortified.engine.fills import FillModel
 from fortified.engine.inputs import Leg
-from fortified.engine.risk import RiskLimits
 from fortified.engine.result import RunResult
+from fortified.engine.risk import RiskLimits
 from fortified.orchestration.aggregation_manager import AggregationManager
 from fortified.orchestration.events import Listeners
 from fortified.orchestration.order_tracking import OrderTrackingService

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fortified.adapters.files_read import is_parquet
+from fortified.adapters.files_read import ROW, is_csv
 from fortified.adapters.tables import MAX_SAMPLES, BadRow, FileReport
 from fortified.domain.errors import DataError
 
@@ -52,7 +52,7 @@ def time_ns(path: Path, raw: pl.DataFrame, name: str, *, iso: bool) -> pl.Series
     """
     column = raw[name]
     if column.dtype == pl.String:
-        return _iso_ns(column) if iso else column.cast(pl.Int64, strict=False)
+        return _iso_ns(column) if iso else column.str.strip_chars().cast(pl.Int64, strict=False)
     if column.dtype.is_integer():
         return column.cast(pl.Int64, strict=False)
     if isinstance(column.dtype, pl.Datetime | pl.Date):
@@ -71,7 +71,8 @@ def number(path: Path, raw: pl.DataFrame, name: str) -> pl.Expr:
     dtype = raw.schema[name]
     if not (dtype.is_numeric() or dtype in (pl.String, pl.Null)):
         raise DataError(f"{path}: its {name} column is of type {dtype}, which holds no numbers. Store float64.")
-    return pl.col(name).cast(pl.Float64, strict=False)
+    column = pl.col(name).str.strip_chars() if dtype == pl.String else pl.col(name)
+    return column.cast(pl.Float64, strict=False)
 
 
 def missing_or_wrong(name: str, what: str) -> tuple[Check, Check]:
@@ -79,6 +80,20 @@ def missing_or_wrong(name: str, what: str) -> tuple[Check, Check]:
     given = pl.col(RAW + name)
     missing = Check(f"{name} is missing", name, given.is_null())
     return missing, Check(f"{name} is not {what}", name, pl.col(name).is_null() & given.is_not_null())
+
+
+def time_checks(what: str) -> list[Check]:
+    """The checks of the column ``time``."""
+    return [*missing_or_wrong("time", what), Check("time is before 1970", "time", pl.col("time") < 0)]
+
+
+def number_checks(*names: str) -> list[Check]:
+    """The checks of columns of finite numbers."""
+    return [
+        check
+        for name in names
+        for check in (*missing_or_wrong(name, "a number"), Check(f"{name} is not finite", name, ~pl.col(name).is_finite()))
+    ]
 
 
 def sift(path: Path, raw: pl.DataFrame, typed: Columns, sieve: Sieve) -> tuple[pl.DataFrame, FileReport]:
@@ -130,8 +145,9 @@ def _mark_backwards(stamps: pl.Series, faults: NDArray[np.uint8], code: int, ste
 def _report(path: Path, raw: pl.DataFrame, faults: NDArray[np.uint8], checks: Sequence[Check]) -> FileReport:
     bad = np.flatnonzero(faults)
     counts = np.bincount(faults[bad], minlength=len(checks) + 1)
-    first_line = 1 if is_parquet(path) else 2
-    samples = (_bad_row(path, raw, int(row), int(row) + first_line, checks[int(faults[row]) - 1]) for row in bad[:MAX_SAMPLES])
+    first_line = 2 if is_csv(path) else 1
+    places = raw[ROW] if ROW in raw.columns else range(raw.height)
+    samples = (_bad_row(path, raw, row, int(places[row]) + first_line, checks[int(faults[row]) - 1]) for row in bad[:MAX_SAMPLES].tolist())
     return FileReport(
         rows=raw.height,
         bad=len(bad),

@@ -74,3 +74,8 @@ class BarTable(msgspec.Struct, frozen=True, eq=False):
 
     def __len__(self) -> int:
         return len(self.ts_open)
+
+    def part(self, first: int, stop: int) -> "BarTable":
+        """The rows ``first`` to ``stop`` (exclusive)."""
+        cut = {name: getattr(self, name)[first:stop] for name in self.__struct_fields__ if name not in ("timeframe", "report")}
+        return msgspec.structs.replace(self, **cut)

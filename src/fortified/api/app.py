@@ -18,7 +18,7 @@ from fortified.api.facade import ApiContext
 from fortified.api.hub import WebSocketManager
 from fortified.api.metrics import Metrics
 from fortified.api.middleware import HttpBoundary
-from fortified.api.routes import auth, brokers, charts, health, sockets, strategies, tickers, trades, trading
+from fortified.api.routes import auth, backtests, brokers, charts, health, sockets, strategies, tickers, trades, trading
 from fortified.api.security import Passwords, Tickets, Tokens
 from fortified.api.throttle import LoginThrottle
 
@@ -41,6 +41,7 @@ _TAGS = [
     {"name": "trading", "description": "Starting, stopping, status, positions, orders, manual triggers."},
     {"name": "trades", "description": "Closed trades and their statistics."},
     {"name": "charts", "description": "Bars."},
+    {"name": "backtests", "description": "Runs over the past, in processes of their own."},
     {"name": "brokers", "description": "Connections to brokers."},
     {"name": "health", "description": "State of the system."},
 ]
@@ -101,7 +102,7 @@ def create_app(context: ApiContext, lifespan: Lifespan | None = None) -> FastAPI
     )
     app.state.services = services
     errors.install(app)
-    for module in (auth, strategies, tickers, trading, trades, charts, brokers, health, sockets, docs):
+    for module in (auth, strategies, tickers, trading, trades, charts, backtests, brokers, health, sockets, docs):
         app.include_router(module.router)
     if context.cors_origins:
         app.add_middleware(

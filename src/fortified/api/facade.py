@@ -14,7 +14,7 @@ from fortified.domain.account import Mode
 from fortified.domain.signal import Target
 from fortified.domain.ticker import TickerConfig
 from fortified.orchestration.events import HealthReport, Listeners, ManualOutcome, RunnerStatus, StrategyInfo
-from fortified.ports import Clock, Store, StreamRef
+from fortified.ports import Backtests, Clock, Store, StreamRef
 
 
 class TradingFacade(Protocol):
@@ -52,6 +52,7 @@ class ApiContext:
     """All that the application is built from. ``cors_origins`` are full origins (scheme, host, port)."""
 
     manager: TradingFacade
+    backtests: Backtests
     clock: Clock
     jwt_secret: SecretStr
     access_minutes: int

@@ -6,7 +6,10 @@ without numba, the aggregators themselves are fed; they are the truth. numba tak
 
 import functools
 import importlib
-from itertools import repeat
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise, repeat
 from types import ModuleType
 from typing import NamedTuple
 
@@ -24,6 +27,7 @@ type Ints = NDArray[np.int64]
 type Floats = NDArray[np.float64]
 
 _CHUNK = 65_536
+MOST_THREADS, ROWS_PER_THREAD = 8, 500_000
 _LAST_NS = 2**63 - 1
 _NS_PER_DAY = SECONDS_PER_DAY * NS_PER_SECOND
 
@@ -80,7 +84,7 @@ def build_bars(ticks: TickColumns, timeframe: Timeframe, calendar: Calendar) -> 
     ts = np.ascontiguousarray(ticks.ts_ns, np.int64)
     price, size = np.ascontiguousarray(ticks.price, np.float64), np.ascontiguousarray(ticks.size, np.float64)
     compiled = kernels()
-    if compiled is None or not compiled.forward(ts):
+    if compiled is None or not _forward(compiled, ts):
         return _feed(ts, price, size, timeframe, calendar)
     sessions, now_ns = _sessions(ts, calendar), int(ts[-1]) if len(ts) else 0
     late = int(np.searchsorted(ts, 0))
@@ -173,7 +177,9 @@ def _by_day(sessions: Sessions) -> Cuts:
 
 def _reduce(compiled: ModuleType, price: Floats, size: Floats, cuts: Cuts, seq: Ints) -> BarColumns:
     start, last = cuts.start, cuts.stop - 1
-    high, low, volume, notional = compiled.reduce(price, size, start, cuts.stop)
+    high, low, volume, notional = _side_by_side(
+        len(price), len(start), lambda part: compiled.reduce(price, size, start[part], cuts.stop[part])
+    )
     close = price[last]
     return BarColumns(
         ts_open=cuts.ts_open,
@@ -189,3 +195,26 @@ def _reduce(compiled: ModuleType, price: Floats, size: Floats, cuts: Cuts, seq: 
         complete=cuts.complete,
         flags=np.where(cuts.session_end, int(BarFlag.SESSION_END), 0),
     )
+
+
+def _forward(compiled: ModuleType, ts: Ints) -> bool:
+    """Whether time never runs backwards."""
+    parts = _parts(len(ts), len(ts))
+    with ThreadPoolExecutor(len(parts)) as pool:  # each part begins with the last tick of the one before
+        return all(pool.map(lambda part: compiled.forward(ts[max(part.start - 1, 0) : part.stop]), parts))
+
+
+def _side_by_side(rows: int, items: int, work: Callable[[slice], tuple[Floats, ...]]) -> list[Floats]:
+    """The columns of ``work`` over all items, which hold ``rows`` rows: in threads, for kernels run without the interpreter's lock."""
+    parts = _parts(rows, items)
+    if len(parts) == 1:
+        return list(work(parts[0]))
+    with ThreadPoolExecutor(len(parts)) as pool:
+        return [np.concatenate(columns) for columns in zip(*pool.map(work, parts), strict=True)]
+
+
+def _parts(rows: int, items: int) -> list[slice]:
+    """Even parts of the items, at most one for each processor, and none so small that a thread costs more than it spares."""
+    count = max(1, min(os.cpu_count() or 1, MOST_THREADS, rows // ROWS_PER_THREAD))
+    edges = [items * part // count for part in range(count + 1)]
+    return [slice(begin, end) for begin, end in pairwise(edges)]

@@ -5,6 +5,7 @@ quantity, whole fills. It only notes which tick filled what; ``records`` makes o
 What it cannot tell it gives up with ``Unusual``, and the run is made by the desk; both give the same result to the last bit.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -26,6 +27,7 @@ BY_LEVEL, BY_COMMAND, BY_TICK = -1, -2, -3
 """Instead of the bar that decided. ``BY_TICK - place`` is the wish of ``on_tick`` at that place."""
 END: Final = "end_of_data"
 CHUNK: Final = 16_384
+INFINITE: Final = math.inf
 
 
 class Unusual(Exception):
@@ -80,6 +82,8 @@ class Lane:
         self._position: StrategyPosition | None = None
         self._armed: Armed | None = None
         self._armed_at = -1
+        self._below, self._above = -INFINITE, INFINITE
+        """A bar with a price at one of these or beyond has to be looked into; a trailing stop has every bar looked into."""
 
     def run(self, strategy: BaseStrategy, progress: Callable[[int], None], *, flatten: bool) -> Log:
         """To the end of the data.
@@ -93,7 +97,7 @@ class Lane:
             progress(before + 1)
             for number, bar in enumerate(bars[start : start + CHUNK], start):
                 end = ends[number]
-                if self._armed is not None:
+                if bar.low <= self._below or bar.high >= self._above:
                     self._look(before, end, number, bar)
                 before = end
                 try:
@@ -164,6 +168,9 @@ class Lane:
         levels = rules.of(entry, self._sign, atr)
         self._armed = Armed(self._sign, 0, 0, entry, levels.stop, levels.target, levels.trail)
         self._armed_at = place
+        below, above = (levels.stop, levels.target) if self._sign > 0 else (levels.target, levels.stop)
+        self._below = INFINITE if levels.trail is not None else -INFINITE if below is None else below
+        self._above = INFINITE if above is None else above
 
     def _rules_of(self, signal: Signal) -> LevelRules:
         assert signal.exits is not None
@@ -232,7 +239,7 @@ class Lane:
             return
         if number + 1 < len(self._ends) and self._ends[number + 1] == first:
             raise Unusual  # the strategy is asked once more before the fill
-        self._armed = None
+        self._disarm()
         if first + 1 >= len(self._tape):
             self._unfilled += 1
             return
@@ -252,7 +259,11 @@ class Lane:
 
     def _close(self, place: int, kind: int, closed: int, reason: str, decision: int) -> None:
         self._log.append((place, kind, -self._sign, closed, reason, decision))
-        self._sign, self._position, self._armed = 0, None, None
+        self._sign, self._position = 0, None
+        self._disarm()
+
+    def _disarm(self) -> None:
+        self._armed, self._below, self._above = None, -INFINITE, INFINITE
 
     def _price(self, side: int, place: int, kind: int) -> float:
         last = float(self._tape.price[place])

@@ -52,8 +52,7 @@ class LaneOutcome:
     def flows(self) -> Flows:
         """The fills by column."""
         place, side = self._column(0), self._column(2)
-        row = place if self._tape.seq is None else self._tape.seq[place]
-        return Flows(row, side.astype(np.float64) * float(self._quantity), self._prices, self._charges(len(place)))
+        return Flows(self._tape.rows(place), side.astype(np.float64) * float(self._quantity), self._prices, self._charges(len(place)))
 
     def _charges(self, count: int) -> Floats:
         """The fee of each fill, as near as a float can be."""

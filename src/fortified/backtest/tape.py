@@ -17,7 +17,10 @@ type Floats = NDArray[np.float64]
 
 
 class Tape(msgspec.Struct, frozen=True, eq=False):
-    """Ticks by place. ``seq`` are their row numbers in the file, None when no row was left out; bar i is over with place ``ends[i]``."""
+    """Ticks by place. Bar i is over with place ``ends[i]``.
+
+    ``seq`` are the row numbers of the ticks in the file; None when they are the places + ``offset``.
+    """
 
     ts: Ints
     price: Floats
@@ -27,6 +30,7 @@ class Tape(msgspec.Struct, frozen=True, eq=False):
     seq: Ints | None
     bars: BarColumns
     ends: Ints
+    offset: int = 0
 
     @classmethod
     def of(cls, ticks: TickColumns, built: Built) -> "Tape":
@@ -43,7 +47,21 @@ class Tape(msgspec.Struct, frozen=True, eq=False):
 
     def row(self, place: int) -> int:
         """The number of the tick in its file."""
-        return place if self.seq is None else int(self.seq[place])
+        return place + self.offset if self.seq is None else int(self.seq[place])
+
+    def rows(self, places: Ints) -> Ints:
+        """The numbers of the ticks in their file."""
+        return places + self.offset if self.seq is None else self.seq[places]
+
+    def part(self, first: int, stop: int) -> "Tape":
+        """The bars ``first`` to ``stop`` (exclusive) with their ticks."""
+        begin = int(self.ends[first - 1]) + 1 if first else 0
+        end = int(self.ends[stop - 1]) + 1 if stop else 0
+        ticks = slice(begin, max(begin, end))
+        bid, ask, seq = (None if column is None else column[ticks] for column in (self.bid, self.ask, self.seq))
+        bars = BarColumns(**{name: getattr(self.bars, name)[first:stop] for name in BarColumns.__struct_fields__})
+        ends = self.ends[first:stop] - begin
+        return Tape(self.ts[ticks], self.price[ticks], self.size[ticks], bid, ask, seq, bars, ends, self.offset + begin)
 
     def quote(self, place: int) -> tuple[float | None, float | None]:
         """Bid and ask before the tick, as far as they are known."""

@@ -100,6 +100,22 @@ class Backtest:
         """The bars of the tape."""
         return [] if self.tape is None else self.tape.bars.bars(self.instrument.symbol, self.timeframe.name)
 
+    def bars_count(self) -> int:
+        """The bars that ``part`` counts: those of the ticks, or the ready-made ones."""
+        if self.tape is not None:
+            return len(self.tape.bars)
+        return 0 if self.data.bars is None else len(self.data.bars)
+
+    def part(self, first_bar: int, stop_bar: int) -> "Backtest":
+        """The same over the bars ``first_bar`` to ``stop_bar`` (exclusive) and their ticks alone."""
+        if self.tape is None or self.built is None:
+            assert self.data.bars is not None
+            return Backtest(self.options, Data(bars=self.data.bars.part(first_bar, stop_bar)), self.strategy)
+        part = Backtest(self.options, self.data, self.strategy)
+        part.built = msgspec.structs.replace(self.built, late=0, out_of_session=0)
+        part.tape, part.bars = self.tape.part(first_bar, stop_bar), self.bars[first_bar:stop_bar]
+        return part
+
     # --- two ways ---
 
     def _in_lane(self, options: RunOptions, engine: Engine, tape: Tape, progress: Progress) -> BacktestResult:

@@ -1,0 +1,117 @@
+"""Workers of a Ray cluster.
+
+Owns how data and strategy reach other machines: put into Ray's object store once, opened once by each Ray process. Ray is optional and
+slow to import: only making a pool imports it.
+"""
+
+import importlib
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fortified.domain.errors import ConfigError, FortifiedError
+from fortified.registry import Registry, load_file
+from fortified.research.data import Data
+from fortified.research.optimize.evaluate import Answer, Evaluator, Job
+from fortified.research.optimize.pool import WorkerError
+from fortified.research.optimize.space import Space
+from fortified.runs import RunOptions
+from fortified.strategies.base import BaseStrategy
+
+NEEDED = "each machine of the cluster needs this version of fortified"
+_opened: dict[str, Evaluator] = {}
+"""In a Ray process: the evaluator of the search it works for."""
+
+
+class Setup(msgspec.Struct, frozen=True):
+    """What a Ray process needs. ``source`` is the user's strategy file, which other machines do not have."""
+
+    options: RunOptions
+    data: Data
+    space: Space
+    source: bytes | None
+
+
+class RayPool:
+    """One slot per CPU of the cluster: that of RAY_ADDRESS, one that runs on this machine, or a new one of this process."""
+
+    def __init__(self, options: RunOptions, data: Data, space: Space) -> None:
+        self._ray: Any = _import()
+        self._ours = not self._ray.is_initialized()
+        if self._ours:
+            self._connect()
+        self._setup = self._ray.put(Setup(options, data, space, _source(options.strategy)))
+        self._task = self._ray.remote(num_cpus=1)(_evaluate)
+        self._running: list[Any] = []
+        self._search = uuid.uuid4().hex
+
+    @property
+    def slots(self) -> int:
+        return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+
+    def run(self, jobs: Iterator[Job]) -> Iterator[Answer]:
+        while True:
+            slots = self.slots
+            while len(self._running) < slots and (job := next(jobs, None)) is not None:
+                self._running.append(self._task.remote(self._search, self._setup, job))
+            if not self._running:
+                return
+            (done,), self._running = self._ray.wait(self._running, num_returns=1)
+            yield self._get(done)
+
+    def close(self) -> None:
+        while self._running:
+            self._ray.cancel(self._running.pop(), force=True)
+        if self._ours and self._ray.is_initialized():
+            self._ray.shutdown()
+
+    def _connect(self) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+        try:
+            self._ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise WorkerError(f"no Ray cluster can be reached or started: {error}; set RAY_ADDRESS, or use --jobs N") from None
+
+    def _get(self, reference: Any) -> Answer:
+        try:
+            answer: Answer = self._ray.get(reference)
+        except self._ray.exceptions.RayTaskError as error:
+            cause = error.cause
+            raise WorkerError(str(cause) if isinstance(cause, FortifiedError) else f"a Ray worker failed: {cause!r}; {NEEDED}") from None
+        except self._ray.exceptions.RayError as error:
+            raise WorkerError(f"a Ray worker ended: {error}") from None
+        return answer
+
+
+def _import() -> Any:
+    try:
+        return importlib.import_module("ray")
+    except ImportError:
+        raise ConfigError("--jobs ray needs Ray, which is not installed; install fortified[ray], or use --jobs N") from None
+
+
+def _source(strategy: str) -> bytes | None:
+    path = Path(strategy)
+    return path.read_bytes() if path.suffix == ".py" else None
+
+
+def _evaluate(search: str, setup: Setup, job: Job) -> Answer:
+    """Runs in a Ray process."""
+    if search not in _opened:
+        _opened.clear()
+        _opened[search] = Evaluator(setup.options, setup.data, _load(setup), setup.space)
+    return _opened[search].evaluate(job)
+
+
+def _load(setup: Setup) -> type[BaseStrategy]:
+    if setup.source is None:
+        return Registry().resolve(setup.options.strategy)
+    with tempfile.TemporaryDirectory(prefix="fortified-strategy-") as directory:
+        path = Path(directory) / Path(setup.options.strategy).name
+        path.write_bytes(setup.source)
+        return load_file(path)
