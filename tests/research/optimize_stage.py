@@ -53,8 +53,17 @@ def walk(path: Path, count: int = 3_000) -> Path:
     return path
 
 
+def minutes(path: Path, count: int) -> Path:
+    """Bars of a minute of a random walk, as Parquet."""
+    close = 5_000 + 0.25 * np.cumsum(np.random.default_rng(7).integers(-9, 10, count))
+    stamps = MONDAY_NS + np.arange(count) * 60_000_000_000
+    prices = {"open": close, "high": close + 1, "low": close - 1, "close": close}
+    pl.DataFrame({"ts_ns": stamps, **prices, "volume": np.ones(count)}).write_parquet(path)
+    return path
+
+
 def head(path: Path, count: int) -> Path:
-    """A file of the first ticks of another."""
+    """A file of the first rows of another."""
     found = path.with_name(f"head-{count}.parquet")
     pl.read_parquet(path).head(count).write_parquet(found)
     return found

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.research.optimize_stage import head, no_progress, no_report, optimization, options, own, walk
+from tests.research.optimize_stage import head, minutes, no_progress, no_report, optimization, options, own, walk
 
 from fortified.domain.errors import ConfigError, StrategyError
 from fortified.engine.fills import FillModel
@@ -72,11 +72,25 @@ def test_progress_reaches_its_end(ema: RunOptions) -> None:
     assert {total for _, total in told} == {48}
 
 
-def test_train_knows_nothing_of_the_test(tmp_path: Path) -> None:
-    file = walk(tmp_path / "t.parquet")
-    result = optimization(options(file), params=EMA, train=0.5).run(no_progress)
-    train = backtest(options(head(file, 1_500)))
+ON_TICK = "    def on_tick(self, tick, position): return None\n"
+
+
+@pytest.mark.parametrize("latency_ms", [0, 700])
+@pytest.mark.parametrize("kind", ["bars", "ticks", "ready-made bars"])
+def test_train_knows_nothing_of_the_test(tmp_path: Path, kind: str, latency_ms: int) -> None:
+    path = tmp_path / "own.py"
+    own(path)
+    path.write_text(path.read_text() + (ON_TICK if kind == "ticks" else ""))
+    file, first = walk(tmp_path / "t.parquet"), 1_500
+    changes: dict[str, Any] = {"fills": FillModel("next", 0, latency_ms * 1_000_000)}
+    if kind == "ready-made bars":
+        file, first = minutes(tmp_path / "bars.parquet", 300), 150
+        changes |= {"timeframe": "1", "bars_timeframe": "1"}
+    result = optimization(options(file, str(path), **changes), params={"a": "1..3", "b": "1..2"}, train=0.5).run(no_progress)
+    train = backtest(options(head(file, first), str(path), **changes))
+    assert result.bars == 300
     assert all(point.train == evaluated(train, point.params) for point in result.points)
+    assert all((point.train["trades"] or 0) > 5 for point in result.points)
     assert all(point.test is not None for point in result.points)
 
 

@@ -58,7 +58,8 @@ class Tape(msgspec.Struct, frozen=True, eq=False):
         begin = int(self.ends[first - 1]) + 1 if first else 0
         end = int(self.ends[stop - 1]) + 1 if stop else 0
         ticks = slice(begin, max(begin, end))
-        bid, ask, seq = (None if column is None else column[ticks] for column in (self.bid, self.ask, self.seq))
+        bid, ask = (None if column is None else column[ticks] for column in (self.bid, self.ask))
+        seq = None if self.seq is None else self.seq[ticks]
         bars = BarColumns(**{name: getattr(self.bars, name)[first:stop] for name in BarColumns.__struct_fields__})
         ends = self.ends[first:stop] - begin
         return Tape(self.ts[ticks], self.price[ticks], self.size[ticks], bid, ask, seq, bars, ends, self.offset + begin)

@@ -16,7 +16,7 @@ from fortified.research.optimize.folds import Span
 from fortified.research.optimize.objective import METRICS, Days, Rows, as_row, days_of, metrics
 from fortified.research.optimize.result import Metrics
 from fortified.research.optimize.space import Space
-from fortified.research.optimize.standin import bars_count, evaluate_batch, part
+from fortified.research.optimize.standin import evaluate_batch
 from fortified.research.run import Backtest
 from fortified.runs import RunOptions, build_engine
 from fortified.strategies.base import BaseStrategy
@@ -71,7 +71,7 @@ class Evaluator:
     def __init__(self, options: RunOptions, data: Data, strategy: type[BaseStrategy], space: Space) -> None:
         self._space, self._strategy = space, strategy
         self._whole = Backtest(options, data, strategy)
-        self.bars = bars_count(self._whole)
+        self.bars = self._whole.bars_count()
         self.symbol, self.timeframe = self._whole.instrument.symbol, self._whole.timeframe.name
         self._parts = {Span(0, self.bars): Part(self._whole)}
 
@@ -96,12 +96,11 @@ class Evaluator:
         return Answer(job.numbers, rows, refused, failed, time.perf_counter() - began)
 
     def period(self, span: Span) -> tuple[int, int]:
-        """When the data of these bars begins and ends, UTC nanoseconds."""
-        data = self._part(span).test.data
-        if data.ticks is not None:
-            return int(data.ticks.ts_ns[0]), int(data.ticks.ts_ns[-1])
-        assert data.bars is not None
-        return int(data.bars.ts_open[0]), int(data.bars.ts_close[-1])
+        """When the first of these bars opens and the last one closes, UTC nanoseconds."""
+        test = self._whole
+        bars = test.data.bars if test.tape is None else test.tape.bars
+        assert bars is not None
+        return int(bars.ts_open[span.first]), int(bars.ts_close[span.stop - 1])
 
     def _part_for(self, job: Job, params: Mapping[str, Any]) -> Part:
         if not job.warm:
@@ -115,5 +114,5 @@ class Evaluator:
         if span not in self._parts:
             while len(self._parts) > KEPT_PARTS:
                 del self._parts[list(self._parts)[1]]  # the first one is the whole
-            self._parts[span] = Part(part(self._whole, *span))
+            self._parts[span] = Part(self._whole.part(*span))
         return self._parts[span]
