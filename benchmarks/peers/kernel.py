@@ -7,12 +7,11 @@ import numpy as np
 from benchmarks.peers.bars import minutes
 from benchmarks.peers.job import FAST, MULTIPLIER, SLOW, Floats, Ints, Outcome, Run, Ticks, alpha, main, ticks_per_bar
 
-compile_: Any = numba.njit(
-    fastmath={"nnan", "ninf", "nsz", "reassoc"}
-)  # sums may be vectorised; the averages are chains and keep their order
+SUMS = {"nnan", "ninf", "nsz", "reassoc"}
+"""What lets extremes and sums be vectorised; the averages keep their order."""
 
 
-@compile_  # type: ignore[untyped-decorator]  # numba's decorators have no types
+@numba.njit(fastmath=SUMS)
 def bar(price: Floats, size: Floats, begin: int, end: int) -> tuple[float, float, float]:
     """High, low and volume of the rows ``begin`` to ``end``."""
     high, low, volume = price[begin], price[begin], 0.0
@@ -21,7 +20,7 @@ def bar(price: Floats, size: Floats, begin: int, end: int) -> tuple[float, float
     return high, low, volume
 
 
-@compile_  # type: ignore[untyped-decorator]  # numba's decorators have no types
+@numba.njit
 def trade(price: Floats, size: Floats, first: Ints, complete: int, a: float, b: float) -> tuple[Floats, Floats, Floats, float]:
     """Columns of the bars, prices and signed quantities of the fills, and the profit in points."""
     bars = np.empty((complete, 5))

@@ -1,7 +1,7 @@
 """The fast lane for strategies that want every tick.
 
-Owns the order of ``on_tick`` and ``on_new_bar``, and what a wish between two ticks comes to; all else is the lane's. A touched level cuts the
-ticks into stretches, so that within one nothing but the strategy has to be asked.
+Owns the order of ``on_tick`` and ``on_new_bar``, and what a wish between two ticks comes to; all else is the lane's. A touched level cuts
+the ticks into stretches, so that within one nothing but the strategy has to be asked.
 """
 
 from collections.abc import Callable, Iterator, Sequence

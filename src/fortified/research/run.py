@@ -111,9 +111,11 @@ class Backtest:
         if self.tape is None or self.built is None:
             assert self.data.bars is not None
             return Backtest(self.options, Data(bars=self.data.bars.part(first_bar, stop_bar)), self.strategy)
-        part = Backtest(self.options, self.data, self.strategy)
+        tape = self.tape.part(first_bar, stop_bar)
+        ticks = TickTable(tape.ts, tape.price, tape.size, tape.bid, tape.ask, FileReport(len(tape)))
+        part = Backtest(self.options, Data(ticks=ticks), self.strategy)
         part.built = msgspec.structs.replace(self.built, late=0, out_of_session=0)
-        part.tape, part.bars = self.tape.part(first_bar, stop_bar), self.bars[first_bar:stop_bar]
+        part.tape, part.bars = tape, self.bars[first_bar:stop_bar]
         return part
 
     # --- two ways ---
