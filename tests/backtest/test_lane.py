@@ -15,6 +15,7 @@ from tests.builders import HOUR, MINUTE, SECOND, ns
 
 from fortified.adapters.tables import FileReport, TickTable
 from fortified.backtest import bars as backtest_bars
+from fortified.backtest import scan
 from fortified.backtest.lane_outcome import LaneOutcome
 from fortified.backtest.outcome import TradeColumns, columns_of
 from fortified.domain.exits import ExitRules
@@ -215,7 +216,8 @@ def test_without_compiled_loops_it_is_the_same(monkeypatch: pytest.MonkeyPatch) 
     table = TickTable(ts, price, np.ones(3_000), None, None, FileReport(3_000))
     rules = ExitRules.parse("6ticks", "2pts", "9ticks")
     compiled = backtest(table, exits=rules).run()
-    monkeypatch.setattr(backtest_bars, "kernels", lambda: None)
+    for module in (backtest_bars, scan):
+        monkeypatch.setattr(module, "kernels", lambda name="kernels": None)
     plain = backtest(table, exits=rules).run()
     assert plain.summary() == compiled.summary()
     assert rounded(plain.columns) == rounded(compiled.columns)

@@ -100,10 +100,10 @@ def build_bars(ticks: TickColumns, timeframe: Timeframe, calendar: Calendar) -> 
 
 
 @functools.cache
-def kernels() -> ModuleType | None:
-    """The compiled loops; None where numba is missing or does not work with what is installed."""
+def kernels(name: str = "kernels") -> ModuleType | None:
+    """The compiled loops of that name; None where numba is missing or does not work with what is installed."""
     try:
-        return importlib.import_module("fortified.backtest.kernels")
+        return importlib.import_module(f"fortified.backtest.{name}")
     except ImportError:
         return None
 
@@ -177,7 +177,7 @@ def _by_day(sessions: Sessions) -> Cuts:
 
 def _reduce(compiled: ModuleType, price: Floats, size: Floats, cuts: Cuts, seq: Ints) -> BarColumns:
     start, last = cuts.start, cuts.stop - 1
-    high, low, volume, notional = _side_by_side(
+    high, low, volume, notional = side_by_side(
         len(price), len(start), lambda part: compiled.reduce(price, size, start[part], cuts.stop[part])
     )
     close = price[last]
@@ -204,7 +204,7 @@ def _forward(compiled: ModuleType, ts: Ints) -> bool:
         return all(pool.map(lambda part: compiled.forward(ts[max(part.start - 1, 0) : part.stop]), parts))
 
 
-def _side_by_side(rows: int, items: int, work: Callable[[slice], tuple[Floats, ...]]) -> list[Floats]:
+def side_by_side(rows: int, items: int, work: Callable[[slice], tuple[Floats, ...]]) -> list[Floats]:
     """The columns of ``work`` over all items, which hold ``rows`` rows: in threads, for kernels run without the interpreter's lock."""
     parts = _parts(rows, items)
     if len(parts) == 1:

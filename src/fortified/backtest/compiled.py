@@ -14,6 +14,8 @@ from numba.core.caching import InTreeCacheLocator
 INTS: Final = types.Array(types.int64, 1, "C", readonly=True)
 """A contiguous int64 argument that the kernel does not write; writable arrays are accepted as well."""
 FLOATS: Final = types.Array(types.float64, 1, "C", readonly=True)
+LINES: Final = types.Array(types.float64, 2, "C", readonly=True)
+"""One line after the other, each a contiguous row."""
 INT: Final = types.int64
 FLOAT: Final = types.float64
 

@@ -7,8 +7,7 @@ Floats are taken in the order of the ticks and compared as ``OpenBar`` does, so 
 import numpy as np
 from numpy.typing import NDArray
 
-from fortified.backtest.compiled import FLOAT, FLOATS, INT, INTS, inner, kernel
-from fortified.engine.tick_level import TOLERANCE
+from fortified.backtest.compiled import FLOATS, INT, INTS, inner, kernel
 
 type Ints = NDArray[np.int64]
 type Floats = NDArray[np.float64]
@@ -109,50 +108,3 @@ def reduce(price: Floats, size: Floats, starts: Ints, stops: Ints) -> tuple[Floa
         bar_a = _first(price, size, starts[last])
         high[last], low[last], volume[last], notional[last] = _add_rows(bar_a, price, size, starts[last] + 1, stops[last])
     return high, low, volume, notional
-
-
-@kernel(FLOATS, INT, INT, FLOAT, FLOAT, INT, FLOAT, FLOAT, FLOAT)
-def first_reaching(price: Floats, start: int, stop: int, low: float, high: float, sign: int, trail: float, best: float, tick: float) -> int:
-    """The first place in [start, stop) at ``low`` or below, at ``high`` or above, or at the trailing stop; ``stop`` when there is none."""
-    if trail != trail:  # noqa: PLR0124  # NaN: none
-        for place in range(np.uint64(start), np.uint64(stop)):
-            if price[place] <= low or price[place] >= high:
-                return int(place)
-        return stop
-    for place in range(np.uint64(start), np.uint64(stop)):
-        now = price[place]
-        level = np.rint((best - sign * trail) / tick) * tick
-        if now <= low or now >= high or (now - level) * sign <= TOLERANCE * tick:
-            return int(place)
-        if (now - best) * sign > 0:
-            best = now
-    return stop
-
-
-@kernel(FLOATS, INTS, FLOATS, FLOATS, INTS, INTS)
-def extremes(price: Floats, ends: Ints, highs: Floats, lows: Floats, first: Ints, stop: Ints) -> tuple[Floats, Floats]:
-    """Highest and lowest price of the places ``first[i]`` to ``stop[i]`` (exclusive), in rising order; whole bars count as such.
-
-    Bar b holds the places behind ``ends[b - 1]`` up to ``ends[b]``.
-    """
-    high, low = np.full(len(first), np.nan), np.full(len(first), np.nan)
-    bar, bars = 0, len(ends)
-    for index in range(len(first)):
-        place, end = first[index], stop[index]
-        if place >= end:
-            continue
-        top = bottom = price[place]
-        while place < end:
-            while bar < bars and ends[bar] < place:
-                bar += 1
-            begins = 0 if bar == 0 else ends[bar - 1] + 1
-            if bar < bars and place == begins and ends[bar] < end:
-                top, bottom = max(top, highs[bar]), min(bottom, lows[bar])
-                place = ends[bar] + 1
-                continue
-            until = min(end, ends[bar] + 1) if bar < bars else end
-            for row in range(np.uint64(place), np.uint64(until)):
-                top, bottom = max(top, price[row]), min(bottom, price[row])
-            place = until
-        high[index], low[index] = top, bottom
-    return high, low

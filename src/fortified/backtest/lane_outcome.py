@@ -3,7 +3,7 @@
 Owns that the very functions of the ledger make them, once they are asked for; columns are made of the notes by themselves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import cached_property
 
@@ -33,10 +33,16 @@ type Floats = NDArray[np.float64]
 class LaneOutcome:
     """An outcome out of the notes of the fast lane."""
 
-    def __init__(self, log: Log, tape: Tape, bars: Sequence[Bar], config: EngineConfig, fills: FillModel, fees: FeeModel) -> None:
-        self._log, self._tape, self._bars = log, tape, bars
+    def __init__(
+        self, log: Log, tape: Tape, bars: Callable[[], Sequence[Bar]], config: EngineConfig, fills: FillModel, fees: FeeModel
+    ) -> None:
+        self._log, self._tape, self._make_bars = log, tape, bars
         self._config, self._model, self._fees = config, fills, fees
         self._quantity = config.legs[0].quantity
+
+    @cached_property
+    def _bars(self) -> Sequence[Bar]:
+        return self._make_bars()
 
     @property
     def orders(self) -> int:

@@ -35,7 +35,7 @@ class Watch(NamedTuple):
 
 def first_reaching(price: Floats, start: int, stop: int, watch: Watch) -> int:
     """The first place in [start, stop) whose price reaches a level; ``stop`` when none does."""
-    compiled = kernels()
+    compiled = kernels("run_kernels")
     if compiled is not None:
         return int(compiled.first_reaching(price, start, stop, *watch))
     part = price[start:stop]
@@ -51,7 +51,7 @@ def first_reaching(price: Floats, start: int, stop: int, watch: Watch) -> int:
 
 def extremes(tape: Tape, first: Ints, stop: Ints) -> tuple[Floats, Floats]:
     """Highest and lowest price of the places ``first[i]`` to ``stop[i]`` (exclusive), which do not overlap; NaN where there is none."""
-    compiled = kernels()
+    compiled = kernels("run_kernels")
     if compiled is not None:
         high, low = compiled.extremes(tape.price, tape.ends, tape.bars.high, tape.bars.low, first, stop)
         return high, low

@@ -13,7 +13,7 @@ from fortified.domain.account import AccountId
 from fortified.domain.exits import Distance, ExitRules
 from fortified.domain.instrument import Instrument
 from fortified.domain.market import Bar
-from fortified.domain.order import ZERO, Fill, OrderType
+from fortified.domain.order import ZERO, Fill, Order, OrderType
 
 STOP_LOSS, TAKE_PROFIT, TRAILING_STOP = "stop_loss", "take_profit", "trailing_stop"
 BOTH = "stop_loss:target_in_the_same_bar"
@@ -25,7 +25,7 @@ TOLERANCE = 1e-6
 class Armed(msgspec.Struct, frozen=True):
     """The levels of one open position; ``sign`` is its direction. ``trail`` is a distance in points, ``best`` the best price so far.
 
-    ``seq`` and ``ts_event`` are those of the fill that armed it.
+    ``seq`` and ``ts_event`` are those of the fill that armed it; ``by_limit``: that was at a limit.
     """
 
     sign: int
@@ -35,6 +35,7 @@ class Armed(msgspec.Struct, frozen=True):
     stop: float | None = None
     target: float | None = None
     trail: float | None = None
+    by_limit: bool = False
 
 
 class Touch(msgspec.Struct, frozen=True):
@@ -68,12 +69,12 @@ class LevelRules:
         self._tick = float(instrument.tick_size)
         self.ratio = instrument.tick_size.as_integer_ratio()
         fixed = (rules.stop_loss, rules.take_profit, rules.trailing)
-        self._varies = any(rule is not None and rule.unit in ("percent", "atr") for rule in fixed)
-        self.steps = (None, None, None) if self._varies else self._steps(ZERO, None)
+        self.varies = any(rule is not None and rule.unit in ("percent", "atr") for rule in fixed)
+        self.steps = (None, None, None) if self.varies else self._steps(ZERO, None)
 
     def of(self, entry: float, sign: int, atr: float | None) -> Levels:
         """The levels of a position in the direction ``sign``. A distance in atr is left out while the range is unknown."""
-        stop, target, trail = self._steps(self._instrument.price(entry), atr) if self._varies else self.steps
+        stop, target, trail = self._steps(self._instrument.price(entry), atr) if self.varies else self.steps
         return Levels(
             None if stop is None else self._at(entry, -sign * stop),
             None if target is None else self._at(entry, sign * target),
@@ -108,12 +109,13 @@ class TickLevelExecutor:
         self._rules = LevelRules(rules, instrument)
         self.armed: dict[AccountId, Armed] = {}
 
-    def arm(self, account: AccountId, own: ExitRules | None, entry: float, sign: int, atr: float | None, fill: Fill) -> None:
-        """Set the levels of a position opened at ``entry``, by its ``own`` rules when it has some."""
-        known = self.armed.get(account)
+    def arm(self, order: Order, own: ExitRules | None, entry: float, sign: int, atr: float | None, fill: Fill) -> None:
+        """Set the levels of a position that ``order`` opened at ``entry``, by its ``own`` rules when it has some."""
+        known = self.armed.get(order.account)
         levels = (self._rules if own is None else LevelRules(own, self._instrument)).of(entry, sign, atr)
         best = entry if known is None else known.best
-        self.armed[account] = Armed(sign, fill.seq, fill.ts_event, best, levels.stop, levels.target, levels.trail)
+        by_limit = order.limit_price is not None
+        self.armed[order.account] = Armed(sign, fill.seq, fill.ts_event, best, levels.stop, levels.target, levels.trail, by_limit)
 
     def disarm(self, account: AccountId) -> None:
         """The position is closed."""
@@ -136,6 +138,8 @@ class TickLevelExecutor:
         if bar.seq < armed.seq:
             return None
         worst, best = (bar.low, bar.high) if armed.sign > 0 else (bar.high, bar.low)
+        if bar.seq == armed.seq and armed.by_limit and bar.open != armed.best:
+            best = bar.close  # the better prices may have come before the one that filled the limit
         gapped = touched(armed, bar.open, self._tick) if bar.seq > armed.seq else None
         reason = gapped or touched(armed, worst, self._tick) or touched(armed, best, self._tick)
         if reason is None:

@@ -12,8 +12,10 @@ import numpy as np
 
 from fortified.adapters.paper import PaperBroker
 from fortified.adapters.replay_rows import BarRows, TickRows
+from fortified.adapters.tables import FileReport, TickTable
 from fortified.aggregation.factory import create_aggregator
 from fortified.backtest.bars import Built, build_bars
+from fortified.backtest.batch import Batch, crossing_of
 from fortified.backtest.columns import BarColumns
 from fortified.backtest.desk import Desk
 from fortified.backtest.drivers import TapeWalk, walk_bars, walk_every_tick
@@ -122,16 +124,26 @@ class Backtest:
 
     def _in_lane(self, options: RunOptions, engine: Engine, tape: Tape, progress: Progress) -> BacktestResult:
         config, total = engine.config, len(tape)
-        if not _is_plain(options, self.built):
+        if not is_plain(options, self.built):
             raise Unusual
-        strategy = create_strategy(options, self.instrument, self.timeframe, self.strategy)
-        log = self._drive(strategy, config, tape, lambda done: progress(done, total), options)
+        log = self._at_once(options, config, tape)
+        if log is None:
+            strategy = create_strategy(options, self.instrument, self.timeframe, self.strategy)
+            log = self._drive(strategy, config, tape, lambda done: progress(done, total), options)
         if _is_hectic(log, tape, config.limits.max_orders_per_minute):
             raise Unusual
         progress(total, total)
-        outcome = LaneOutcome(log, tape, self.bars, config, options.fills, self.fees)
+        outcome = LaneOutcome(log, tape, lambda: self.bars, config, options.fills, self.fees)
         assert self.built is not None
         return self._result(options, tape.bars, outcome, self.built.late, self.built.out_of_session)
+
+    def _at_once(self, options: RunOptions, config: EngineConfig, tape: Tape) -> Log | None:
+        """A built-in strategy needs not be called for each bar."""
+        crossing = crossing_of(self.strategy, parse_params(self.strategy, options.params))
+        if crossing is None:
+            return None
+        batch = Batch(tape, config, options.fills, self.fees, flatten=options.flatten)
+        return batch.run(crossing, config.warmup) if batch.is_possible else None
 
     def _drive(self, strategy: BaseStrategy, config: EngineConfig, tape: Tape, done: Callable[[int], None], options: RunOptions) -> Log:
         if not strategy.wants_ticks():
@@ -180,7 +192,7 @@ def _every(rows: Any, total: int) -> Any:
     return (event for start in range(0, total, CHUNK) for event in rows.events(start, min(start + CHUNK, total)))
 
 
-def _is_plain(options: RunOptions, built: Built | None) -> bool:
+def is_plain(options: RunOptions, built: Built | None) -> bool:
     """Whether the lane can tell the run."""
     return built is not None and built.ordered and not options.fills.latency_ns and not options.sizing.by_cash and options.quantity <= MOST
 

@@ -4,6 +4,7 @@ Owns the interface that users implement, and the translation of the forms in whi
 own indicators; it knows no orders, no broker, no clock.
 """
 
+import functools
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -136,13 +137,18 @@ def _plain(owner: type[BaseStrategy], name: str, value: Any) -> Any:
     )
 
 
+@functools.cache
+def _names(params: type[msgspec.Struct]) -> frozenset[str]:
+    return frozenset(params.__struct_fields__)
+
+
 def parse_params(strategy: type[BaseStrategy], parameters: Mapping[str, Any]) -> Any:
     """``parameters`` as the strategy's ``Params``; numbers may come as text.
 
     Raises:
         ConfigError: an unknown parameter, or a value that is not of its type or out of its bounds.
     """
-    known = {field.name: field for field in msgspec.structs.fields(strategy.Params)}
+    known = _names(strategy.Params)
     declares = strategy.Params is not BaseStrategy.Params
     for name in parameters:
         if declares and name not in known:

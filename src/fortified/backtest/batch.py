@@ -1,0 +1,160 @@
+"""Built-in strategies without a call per bar: one run, or very many over the same bars.
+
+Owns which strategies can be told from lines that cross, and under which rules. Everything else is left to the lane. Gives what the lane
+gives; a strategy of the user's own is always called.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from fortified.backtest.bars import kernels, side_by_side
+from fortified.backtest.lane import END, Log, Refused
+from fortified.backtest.tape import Tape
+from fortified.domain.calendar import Calendar
+from fortified.domain.signal import Target
+from fortified.engine.config import EngineConfig
+from fortified.engine.fees import FeeModel
+from fortified.engine.fills import FillModel
+from fortified.engine.inputs import DenialCode
+from fortified.engine.performance import trading_days
+from fortified.engine.tick_level import STOP_LOSS, TAKE_PROFIT, TRAILING_STOP, LevelRules
+from fortified.indicators.moving_average import moving_average
+from fortified.strategies.base import BaseStrategy
+from fortified.strategies.ema_crossover import EMACrossoverStrategy
+
+type Floats = NDArray[np.float64]
+
+METRICS: Final = ("net_pnl", "return_percent", "sharpe", "sortino", "profit_factor", "win_rate", "trades", "max_drawdown", "expectancy")
+_REASONS: Final = ("cross_up", "cross_down", STOP_LOSS, TAKE_PROFIT, TRAILING_STOP, END)
+_CODES: Final = (DenialCode.WARMING_UP, DenialCode.SESSION_CLOSED)
+_NONE: Final[Floats] = np.empty(0)
+
+
+class Crossing(msgspec.Struct, frozen=True):
+    """Two lines, each a kind of average and its period, and where to be when the first crosses above or below the second."""
+
+    first: tuple[str, int]
+    second: tuple[str, int]
+    up: Target
+    down: Target
+
+    @property
+    def warmup(self) -> int:
+        """Bars before the first order, as the strategy says."""
+        return max(self.first[1], self.second[1])
+
+
+def crossing_of(strategy: type[BaseStrategy], params: Any) -> Crossing | None:
+    """What a strategy comes to; None when it has to be called."""
+    if strategy is not EMACrossoverStrategy:
+        return None
+    return Crossing(
+        (params.trend_line_1, params.period_1),
+        (params.trend_line_2, params.period_2),
+        Target.FLAT if params.direction == "short" else Target.LONG,
+        Target.FLAT if params.direction == "long" else Target.SHORT,
+    )
+
+
+class Batch:
+    """Runs over one tape under the same rules."""
+
+    def __init__(self, tape: Tape, config: EngineConfig, fills: FillModel, fees: FeeModel, *, flatten: bool) -> None:
+        self._tape, self._config, self._fills, self._fees, self._flatten = tape, config, fills, fees, flatten
+        self._rules = LevelRules(config.exits, config.instrument)
+        self._lines: dict[tuple[str, int], Floats] = {}
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether lines can be followed under these rules."""
+        return kernels("run_kernels") is not None and not self._rules.varies
+
+    def run(self, crossing: Crossing, warmup: int) -> Log | None:
+        """One run; None when the lane has to make it."""
+        compiled = kernels("run_kernels")
+        assert compiled is not None
+        fills, refused, unfilled = compiled.walk(
+            *(self.line(*crossing.first), self.line(*crossing.second), int(crossing.up), int(crossing.down), warmup), *self._given
+        )
+        if unfilled < 0:
+            return None
+        place, kind, side, closed, reason, decision = fills.T.tolist() if len(fills) else ([],) * 6
+        stamps = self._tape.bars.ts_close
+        return Log(
+            list(zip(place, kind, side, closed, map(_REASONS.__getitem__, reason), decision, strict=True)),
+            [Refused(int(stamps[bar]), _CODES[code], bar + 1, _REASONS[why]) for bar, code, why in refused.tolist()],
+            unfilled,
+        )
+
+    def evaluate(self, crossings: Sequence[Crossing], warmup: int | None, calendar: Calendar) -> Floats:
+        """The metrics of many runs: one row of ``METRICS`` each, NaN where there is no value. ``warmup`` None: that of each crossing.
+
+        ``trades`` is NaN in a row that the lane has to make.
+        """
+        compiled = kernels("run_kernels")
+        assert compiled is not None
+        names = sorted({line for crossing in crossings for line in (crossing.first, crossing.second)})
+        number = {name: index for index, name in enumerate(names)}
+        lines = np.array([self.line(*name) for name in names])
+        columns = (
+            np.array([number[crossing.first] for crossing in crossings], np.int64),
+            np.array([number[crossing.second] for crossing in crossings], np.int64),
+            np.array([int(crossing.up) for crossing in crossings], np.int64),
+            np.array([int(crossing.down) for crossing in crossings], np.int64),
+            np.array([crossing.warmup if warmup is None else warmup for crossing in crossings], np.int64),
+        )
+        money = self._money(calendar)
+
+        def work(part: slice) -> tuple[Floats, ...]:
+            return (compiled.evaluate(lines, lines, *(column[part] for column in columns), *self._given, *money),)
+
+        [rows] = side_by_side(len(crossings) * len(self._tape.bars), len(crossings), work)
+        return rows
+
+    def line(self, kind: str, period: int) -> Floats:
+        """The values of an average after each bar, NaN where there is none; as its indicator gives them."""
+        known = self._lines.get((kind, period))
+        if known is None:
+            known = self._lines[kind, period] = self._made(kind, period)
+        return known
+
+    def _made(self, kind: Any, period: int) -> Floats:
+        close = self._tape.bars.close
+        compiled = kernels("run_kernels")
+        if kind == "EMA" and compiled is not None:
+            line: Floats = compiled.ema(close, period)
+            return line
+        average = moving_average(kind, period)  # the very sums of the indicator, which a compiled loop would round otherwise
+        return np.array([np.nan if (value := average.update(price)) is None else value for price in close.tolist()], np.float64)
+
+    @cached_property
+    def _given(self) -> tuple[Any, ...]:
+        """What every run is told."""
+        compiled = kernels("run_kernels")
+        assert compiled is not None
+        tape, instrument = self._tape, self._config.instrument
+        quotes = (_NONE if tape.bid is None else tape.bid, _NONE if tape.ask is None else tape.ask)
+        fills = int(self._fills.market == "next"), self._fills.slippage_ticks, float(instrument.tick_size), *self._rules.ratio
+        at_market = (compiled.at_market(side, tape.price, *quotes, tape.ends, *fills) for side in (1, -1))
+        return (
+            *(tape.price, *quotes, tape.ends, tape.bars.high, tape.bars.low, tape.bars.flags, *fills),
+            *(*(step or 0 for step in self._rules.steps), int(self._flatten), *at_market),
+        )
+
+    def _money(self, calendar: Calendar) -> tuple[Any, ...]:
+        bars, config, fees = self._tape.bars, self._config, self._fees
+        last_of_day = np.flatnonzero(np.diff(trading_days(bars.ts_close, calendar), append=-1))
+        return (
+            *(bars.close, last_of_day, float(config.legs[0].quantity), float(config.instrument.multiplier)),
+            *(float(fees.amount), float(fees.minimum), int(fees.per == "notional"), float(config.cash)),
+        )
+
+
+def as_metrics(rows: Floats) -> list[Mapping[str, float | None]]:
+    """Rows of ``METRICS`` by name."""
+    return [{name: None if value != value else value for name, value in zip(METRICS, row, strict=True)} for row in rows.tolist()]  # noqa: PLR0124  # NaN
