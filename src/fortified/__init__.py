@@ -1,7 +1,11 @@
 """Fortified: automated trading of futures and equities, self-hosted.
 
-These are the names that authors of strategies use; nothing inside imports this module.
+These are the names that authors of strategies use, and those of backtests, which are imported when they are first used; nothing inside
+imports this module.
 """
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from fortified.domain.exits import ExitRules
 from fortified.domain.market import Bar, BarUpdate
@@ -12,11 +16,22 @@ from fortified.indicators.sma import SMA
 from fortified.indicators.wma import WMA
 from fortified.strategies.base import BaseStrategy, StrategyConfig, StrategyPosition
 
+if TYPE_CHECKING:
+    from fortified.research.interface import Ticks, load_bars, load_ticks, run_backtest
+    from fortified.research.result import BacktestResult
+
+_LATER = {
+    **dict.fromkeys(("Ticks", "load_bars", "load_ticks", "run_backtest"), "fortified.research.interface"),
+    "BacktestResult": "fortified.research.result",
+}
+"""A strategy's author does not wait for the libraries of backtests."""
+
 __all__ = [
     "ATR",
     "EMA",
     "SMA",
     "WMA",
+    "BacktestResult",
     "Bar",
     "BarUpdate",
     "BaseStrategy",
@@ -26,4 +41,14 @@ __all__ = [
     "StrategyConfig",
     "StrategyPosition",
     "Target",
+    "Ticks",
+    "load_bars",
+    "load_ticks",
+    "run_backtest",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,8 +4,10 @@ Owns the options of replays and backtests, and how instrument, engine and files 
 """
 
 import logging
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -15,12 +17,11 @@ from fortified.domain.errors import ConfigError
 from fortified.domain.exits import NO_EXITS, ExitRules
 from fortified.domain.instrument import AssetClass, Instrument, get_instrument, normalise_symbol
 from fortified.domain.timeframe import Timeframe
-from fortified.engine.config import EngineConfig
+from fortified.engine.config import EngineConfig, warmup_bars
 from fortified.engine.engine import Engine
 from fortified.engine.fills import FillModel
 from fortified.engine.inputs import Leg
 from fortified.engine.sizing import FIXED, Sizing
-from fortified.indicators.atr import ATR_PERIOD
 from fortified.strategies.base import BaseStrategy, StrategyConfig
 
 
@@ -34,7 +35,7 @@ class RunOptions(msgspec.Struct, frozen=True):
     symbol: str
     timeframe: str
     strategy: str
-    params: dict[str, str]
+    params: Mapping[str, Any]
     quantity: Decimal
     fills: FillModel
     fee: str
@@ -89,7 +90,7 @@ def build_engine(options: RunOptions, instrument: Instrument, timeframe: Timefra
 
     if options.quantity <= 0 or options.quantity != options.quantity.to_integral_value():
         raise ConfigError(f"quantity {options.quantity} is not possible; give a whole number above 0")
-    own = max(create().warmup_periods(), ATR_PERIOD if options.exits.needs_atr else 0)
+    own = warmup_bars(create().warmup_periods(), options.exits)
     account = account_id(Mode.PAPER, natural_venue(instrument))
     return Engine(
         EngineConfig(

@@ -130,7 +130,7 @@ def optimize(
     configure_logging("WARNING", "auto")
     with _shared(study, storage) as shared:
         search = Search(
-            params=options.params,
+            params={name: str(value) for name, value in options.params.items()},
             objective=objective,
             method=_method(method),
             trials=trials,

@@ -37,8 +37,8 @@ from fortified.cli.run_options import (
     latency_ns,
     parsed_fill,
     run_options,
-    write_result,
 )
+from fortified.cli.run_results import write_result
 from fortified.domain.errors import ConfigError
 from fortified.domain.exits import ExitRules
 from fortified.engine.fills import FillModel

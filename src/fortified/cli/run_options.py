@@ -1,26 +1,28 @@
-"""The options that replay and backtest share, and how their results are written."""
+"""The options that the commands share which run a strategy over data."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from fortified.cli.output import errors, write_csv, write_json
 from fortified.domain.errors import ConfigError
 from fortified.domain.exits import ExitRules
-from fortified.domain.order import Fill
-from fortified.domain.trade import Trade
 from fortified.engine.fills import FillModel
-from fortified.engine.result import RunResult
 from fortified.engine.sizing import Sizing
 from fortified.runs import RunOptions
 
-Files = Annotated[list[Path], typer.Argument(help="Ticks or bars as CSV, CSV.gz or Parquet, in the order of time.")]
+Files = Annotated[list[Path], typer.Argument(help="Ticks or bars as CSV, CSV.gz, Parquet or DBN, or directories, in the order of time.")]
+MaybeFiles = Annotated[
+    list[Path] | None, typer.Argument(help="Ticks or bars as CSV, CSV.gz, Parquet or DBN, or directories, in the order of time.")
+]
+Stored = Annotated[bool, typer.Option("--stored", help="The stored bars of the timeframe instead of files.")]
+From = Annotated[str | None, typer.Option("--from", help="Leave out what is stamped before: 2025-03-05, 2025-03-05T14:30, UTC.")]
+To = Annotated[str | None, typer.Option("--to", help="Leave out what is stamped from then on; a day alone is still taken in whole.")]
+ReportOut = Annotated[Path | None, typer.Option("--report", help="Write a report as one HTML file.")]
 Symbol = Annotated[str, typer.Option(help="/NQ, SPY …")]
+Symbols = Annotated[str, typer.Option(help="/NQ, SPY …; several with commas, each runs by itself.")]
 TimeframeName = Annotated[str, typer.Option(help="1 5 15 30 1h 4h 1d, 30s, 144t …")]
 Strategy = Annotated[str, typer.Option(help="A registered name, or a Python file with one BaseStrategy subclass.")]
 Params = Annotated[list[str] | None, typer.Option(help="A parameter of the strategy, as name=value; may be repeated.")]
@@ -45,8 +47,7 @@ Trailing = Annotated[str | None, typer.Option(help="Distance from the best price
 SizingName = Annotated[str, typer.Option("--sizing", help="fixed (--quantity) | all_in | a share of the equity, such as 25%")]
 Cash = Annotated[str, typer.Option(help="Money at the start.")]
 
-SHOWN_TRADES = 20
-TRADE_COLUMNS = tuple(name for name in Trade.__struct_fields__ if name != "bar")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def run_options(
@@ -70,6 +71,8 @@ def run_options(
     sizing: str,
     cash: str,
     speed: float | None = None,
+    start: str | None = None,
+    end: str | None = None,
 ) -> RunOptions:
     """What the words of a command ask for; ``ConfigError`` for a word that is not understood."""
     money = parsed_number("cash", cash)
@@ -95,6 +98,8 @@ def run_options(
         exits=exits,
         sizing=Sizing.parse(sizing),
         cash=money,
+        start_ns=None if start is None else parsed_instant("--from", start),
+        end_ns=None if end is None else parsed_instant("--to", end, whole_day=True),
     )
 
 
@@ -120,6 +125,21 @@ def parsed_number(name: str, text: str) -> Decimal:
     return value
 
 
+def parsed_instant(name: str, text: str, *, whole_day: bool = False) -> int:
+    """UTC nanoseconds of an ISO-8601 day or time, in UTC where it names no zone; the end of a day alone when ``whole_day``.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ConfigError(f"{name} {text!r} is not understood; write a day or a time such as 2025-03-05 or 2025-03-05T14:30") from None
+    day_alone = len(text.strip()) <= len("2025-03-05")
+    instant = (found if found.tzinfo is not None else found.replace(tzinfo=UTC)) + timedelta(days=1 if whole_day and day_alone else 0)
+    return round((instant - _EPOCH) / timedelta(microseconds=1)) * 1_000
+
+
 def parsed_fill(text: str) -> Literal["next", "last"]:
     """The fill model of market orders; ``ConfigError`` for an unknown one."""
     if text == "next":
@@ -132,63 +152,3 @@ def parsed_fill(text: str) -> Literal["next", "last"]:
 def latency_ns(milliseconds: float) -> int:
     """Whole nanoseconds."""
     return int(milliseconds * 1_000_000)
-
-
-def write_result(result: RunResult, json: Path | None, trades: Path | None) -> None:
-    """Tell of dropped ticks, write the files that were asked for, and print the tables unless JSON went to standard output."""
-    if result.out_of_session:
-        errors.print(
-            f"{result.out_of_session} ticks were outside of the sessions of the calendar and left out (--calendar 24/7 keeps them)",
-            highlight=False,
-        )
-    if json is not None:
-        write_json(json, _as_json(result))
-    if trades is not None:
-        write_csv(trades, TRADE_COLUMNS, ([getattr(trade, name) for name in TRADE_COLUMNS] for trade in result.trades))
-    if json is None or str(json) != "-":
-        _print(result)
-
-
-def _as_json(result: RunResult) -> dict[str, object]:
-    return {
-        "bars": result.bars,
-        "orders": result.orders,
-        "fills": [_fill_as_json(fill) for fill in result.fills],
-        "trades": result.trades,
-        "stats": msgspec.structs.asdict(result.stats) | {"open_quantity": result.open_quantity},
-        "late": result.late,
-        "out_of_session": result.out_of_session,
-        "digest": result.digest,
-    }
-
-
-def _fill_as_json(fill: Fill) -> dict[str, object]:
-    return {
-        "ts_ns": fill.ts_event,
-        "side": fill.side,
-        "quantity": fill.quantity,
-        "price": fill.price,
-        "fee": fill.fee,
-        "reason": fill.reason,
-        "purpose": fill.purpose,
-    }
-
-
-def _print(result: RunResult) -> None:
-    console = Console()
-    table = Table("#", "side", "quantity", "entry", "exit", "gross", "fees", "net", "bars", "reason", title="trades")
-    for number, trade in list(enumerate(result.trades, start=1))[-SHOWN_TRADES:]:
-        table.add_row(
-            *(str(number), trade.side, str(trade.quantity), f"{trade.entry_price:f}", f"{trade.exit_price:f}"),
-            *(f"{trade.gross_pnl:.2f}", f"{trade.fees:.2f}", f"{trade.net_pnl:.2f}", str(trade.bars_held), trade.exit_reason),
-        )
-    console.print(table)
-    if len(result.trades) > SHOWN_TRADES:
-        console.print(f"the last {SHOWN_TRADES} of {len(result.trades)} trades; all of them with --trades FILE")
-    facts = Table(show_header=False, title="statistics")
-    for name, value in msgspec.structs.asdict(result.stats).items():
-        facts.add_row(name, "–" if value is None else f"{value:.2f}" if isinstance(value, Decimal) else str(value))
-    for name in ("bars", "orders", "open_quantity", "late", "out_of_session"):
-        facts.add_row(name, str(getattr(result, name)))
-    console.print(facts)
-    console.print(f"digest {result.digest}", soft_wrap=True)
