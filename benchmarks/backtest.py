@@ -61,7 +61,7 @@ PEERS = (
     Program("NautilusTrader, Rust, per tick", "nautilus_rust", "nautilus_trader", ("on_tick",), most=1_000_000),
     Program("NautilusTrader, per bar", "nautilus", "nautilus_trader", most=1_000_000),
 )
-GRID = (Program("Fortified, per bar", "grid_ours", "", ("class",)),)
+GRID = (Program("Fortified, built-in", "grid_ours", "", ("batch",)), Program("Fortified, per bar", "grid_ours", "", ("class",)))
 GRID_PEERS = (Program("vectorbt", "grid_vectorbt", "vectorbt"),)
 
 
@@ -88,8 +88,10 @@ class Bench:
         sys.stderr.write(f"  {program.title} {' '.join(arguments[1:])}\n")
         command: list[str | Path] = [python, "-m", f"benchmarks.peers.{program.module}", *arguments, *program.arguments]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=LONGEST_S)
-        lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines() or ["it said nothing"]
-        answer: dict[str, Any] = json.loads(lines[-1]) if done.returncode == 0 else {"error": lines[-1]}
+        if done.returncode:
+            said = done.stderr.strip().splitlines()
+            return {"error": next((line for line in reversed(said) if "Error" in line), f"it ended with {done.returncode}")}
+        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return answer
 
     def ticks(self, count: int) -> str:
@@ -134,6 +136,8 @@ class Bench:
     def memory(self, count: int) -> Rows:
         """The most memory of a run over the bytes of its ticks."""
         facts = self.run(Program("memory", "ours", "", ("memory",)), self.ticks(count), "144t")
+        if "error" in facts:
+            raise SystemExit(f"memory was not measured: {facts['error']}")
         row = (f"{count:,} ticks", f"{facts['arrays'] / 1e6:.0f}", f"{facts['taken'] / 1e6:.0f}", f"{facts['taken'] / facts['arrays']:.2f}")
         return Rows("Memory, with the arrays themselves", ("", "arrays MB", "most MB", "ratio"), [row])
 
@@ -187,7 +191,7 @@ def show(table: Rows, markdown: bool) -> None:
         shown.add_column(column, no_wrap=True)
     for row in table.rows:
         shown.add_row(*row)
-    Console(width=WIDTH).print(shown)
+    Console(width=WIDTH, markup=False).print(shown)
 
 
 def main() -> None:

@@ -47,5 +47,7 @@ class TickCrossing(Crossing):
         self.highest = 0.0
 
     def on_tick(self, tick: BarUpdate, current_position: StrategyPosition | None) -> Signal | None:
-        self.highest = max(self.highest, tick.price)
+        price = tick.price
+        if price > self.highest:
+            self.highest = price
         return None

@@ -27,7 +27,7 @@ FEED, LONG_NS, NS_BEFORE, MARGIN, MOST_FILLS = 2, 10**16, 1_000, 10, 100_000
 BOTH = EXCH_EVENT | LOCAL_EVENT
 
 
-@numba.njit
+@numba.njit()
 def crossing(hbt: Any, per_bar: int, a: float, b: float) -> tuple[Floats, Floats, int]:
     """Prices and signed quantities of the orders, and the bars that were complete; ``per_bar`` 0 for minutes."""
     prices, quantities = np.empty(MOST_FILLS), np.empty(MOST_FILLS)

@@ -20,7 +20,7 @@ def bar(price: Floats, size: Floats, begin: int, end: int) -> tuple[float, float
     return high, low, volume
 
 
-@numba.njit
+@numba.njit()
 def trade(price: Floats, size: Floats, first: Ints, complete: int, a: float, b: float) -> tuple[Floats, Floats, Floats, float]:
     """Columns of the bars, prices and signed quantities of the fills, and the profit in points."""
     bars = np.empty((complete, 5))

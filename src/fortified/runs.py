@@ -22,7 +22,7 @@ from fortified.engine.engine import Engine
 from fortified.engine.fills import FillModel
 from fortified.engine.inputs import Leg
 from fortified.engine.sizing import FIXED, Sizing
-from fortified.strategies.base import BaseStrategy, StrategyConfig
+from fortified.strategies.base import BaseStrategy, StrategyConfig, new_strategy, own_warmup
 
 
 class RunOptions(msgspec.Struct, frozen=True):
@@ -82,7 +82,7 @@ def build_engine(options: RunOptions, instrument: Instrument, timeframe: Timefra
     """The engine of a run, with one account at the instrument's natural venue.
 
     Raises:
-        ConfigError: a parameter of the strategy or the quantity is not possible.
+        ConfigError: a parameter of the strategy, its warm-up or the quantity is not possible. StrategyError: it cannot be made.
     """
 
     def create() -> BaseStrategy:
@@ -90,7 +90,7 @@ def build_engine(options: RunOptions, instrument: Instrument, timeframe: Timefra
 
     if options.quantity <= 0 or options.quantity != options.quantity.to_integral_value():
         raise ConfigError(f"quantity {options.quantity} is not possible; give a whole number above 0")
-    own = warmup_bars(create().warmup_periods(), options.exits)
+    own = warmup_bars(own_warmup(create()), options.exits)
     account = account_id(Mode.PAPER, natural_venue(instrument))
     return Engine(
         EngineConfig(
@@ -112,10 +112,10 @@ def create_strategy(options: RunOptions, instrument: Instrument, timeframe: Time
     """A fresh strategy with the parameters of the options.
 
     Raises:
-        ConfigError: a parameter is not possible.
+        ConfigError: a parameter is not possible. StrategyError: its ``__init__`` raised.
     """
     log = logging.getLogger(f"strategy.{strategy.name}")
-    return strategy(StrategyConfig(instrument.symbol, timeframe.name, options.params), log)
+    return new_strategy(strategy, StrategyConfig(instrument.symbol, timeframe.name, options.params), log)
 
 
 def natural_venue(instrument: Instrument) -> str:

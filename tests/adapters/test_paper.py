@@ -130,5 +130,40 @@ async def test_what_schwab_would_have_been_sent() -> None:
     )
 
 
+async def test_a_budget_buys_whole_units_at_the_price_of_the_fill() -> None:
+    paper = broker(fees=FeeModel.parse("2/contract"))
+    await paper.place_order(order(quantity=5, budget=Decimal(10_000)))
+    [event] = paper.on_market(update(10, 101.5))
+    assert event.fill is not None
+    assert (event.status, event.quantity, event.fill.quantity, event.fill.price, event.fill.fee) == (S.FILLED, 4, 4, Decimal("101.5"), 8)
+
+
+@pytest.mark.parametrize(("budget", "units"), [("10150", 4), ("10160.14", 4), ("10160.15", 5)])
+async def test_the_fee_is_paid_out_of_the_budget(budget: str, units: int) -> None:
+    paper = broker(fees=FeeModel.parse("0.1%"))
+    await paper.place_order(order(budget=Decimal(budget)))
+    [event] = paper.on_market(update(10, 101.5))  # 2030 a contract, and 2.03 for the venue
+    assert event.quantity == units
+
+
+async def test_a_budget_counts_by_the_model_last_and_at_a_stop() -> None:
+    events = await broker(fills=FillModel("last")).place_order(order(budget=Decimal(1_250_000)))
+    assert (events[-1].status, events[-1].quantity) == (S.FILLED, 3)
+    paper = broker()
+    await paper.place_order(order(type=OrderType.STOP, stop_price=Decimal(101), budget=Decimal(10_000)))
+    [event] = paper.on_market(update(10, 125.0))
+    assert event.fill is not None
+    assert (event.fill.quantity, event.fill.price) == (4, 125)
+
+
+async def test_a_budget_that_buys_nothing_at_the_fill_ends_the_order() -> None:
+    paper = broker()
+    await paper.place_order(order(quantity=1, budget=Decimal(2_000)))
+    [event] = paper.on_market(update(10, 101.5))
+    assert (event.status, event.fill) == (S.CANCELED, None)
+    assert "2000 of money buys no unit at 101.5" in event.text
+    assert said(paper.on_market(update(11, 10.0))) == []
+
+
 async def test_its_account_is_of_paper() -> None:
     assert broker().account == PAPER

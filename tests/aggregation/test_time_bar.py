@@ -59,15 +59,14 @@ def test_a_session_that_ends_early_cuts_its_last_bar() -> None:
 
 def test_a_day_is_the_trading_day_from_its_open_to_its_close() -> None:
     [bar] = feed(bars_of("1d"), ticks_at(OPEN + HOUR, CLOSE - NS, NEXT_OPEN))
-    assert (bar.ts_open, bar.ts_close, bar.ticks, bar.flags) == (OPEN, CLOSE, 2, BarFlag.SESSION_END)
+    assert (bar.ts_open, bar.ts_close, bar.ticks, bar.flags) == (OPEN, CLOSE, 2, 0)  # what a day asks for is for the next
 
 
 def test_a_day_of_two_sessions_ends_with_the_second() -> None:
     """Grains pause from 07:45 to 08:30 in Chicago; the market is closed after 13:20."""
     night, noon = ns("2025-03-04 02:00"), ns("2025-03-04 18:00")
     [bar] = feed(bars_of("1d", "CME_GRAINS"), ticks_at(night, noon, ns("2025-03-05 02:00")))
-    assert (bar.ts_close, bar.ticks) == (ns("2025-03-04 19:20"), 2)
-    assert bar.flags & BarFlag.SESSION_END
+    assert (bar.ts_close, bar.ticks, bar.flags) == (ns("2025-03-04 19:20"), 2, 0)
 
 
 def test_a_print_in_the_pause_between_two_sessions_is_counted_not_taken() -> None:

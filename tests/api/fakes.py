@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from itertools import count
 
+import msgspec
+
 from fortified.domain.account import AccountId, Mode
 from fortified.domain.errors import ConfigError, NotFound, Refused, StoreUnavailable
 from fortified.domain.instrument import get_instrument
@@ -14,6 +16,7 @@ from fortified.domain.signal import OrderSide, Target
 from fortified.domain.ticker import TickerConfig
 from fortified.domain.timeframe import Timeframe
 from fortified.domain.trade import Trade
+from fortified.orchestration.config_loader import with_canonical_rules
 from fortified.orchestration.events import (
     FeedHealth,
     HealthReport,
@@ -125,15 +128,7 @@ class FakeManager:
         get_instrument(config.symbol)
         if config.symbol.startswith("/") and config.quantities.get("schwab") and "schwab" not in config.symbols:
             raise ConfigError(f"schwab cannot trade {config.symbol}: give schwab_symbol, or no schwab_quantity.")
-        canonical = TickerConfig(
-            config.strategy,
-            config.symbol,
-            Timeframe.parse(config.timeframe).name,
-            config.trade_enabled,
-            config.quantities,
-            config.symbols,
-            config.parameters,
-        )
+        canonical = msgspec.structs.replace(with_canonical_rules(config), timeframe=Timeframe.parse(config.timeframe).name, demo=False)
         await self.store.config.put_ticker(canonical)
         return canonical
 

@@ -4,7 +4,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.api import fakes
 from tests.api.conftest import Login
+
+from fortified.orchestration.events import StrategyInfo
 
 pytestmark = pytest.mark.anyio
 
@@ -21,13 +24,14 @@ FLAT: dict[str, Any] = {
     "trend_line_1": "EMA",
     "trend_line_2": "EMA",
 }
+RULES: dict[str, Any] = {"stop_loss": None, "take_profit": None, "trailing": None, "sizing": "fixed", "cash": "100000"}
 
 
 async def test_the_flat_body_becomes_canonical_and_posts_back_unchanged(admin: httpx2.AsyncClient) -> None:
     answer = await admin.post("/api/tickers", json=FLAT)
     assert answer.status_code == 200
     parameters = {key: FLAT[key] for key in ("period_1", "period_2", "trend_line_1", "trend_line_2")}
-    assert answer.json() == {**FLAT, "demo": False, "parameters": parameters}
+    assert answer.json() == {**FLAT, **RULES, "demo": False, "parameters": parameters}
     again = await admin.post("/api/tickers", json=answer.json())
     assert again.json() == answer.json()
     listed = (await admin.get("/api/tickers/ema")).json()
@@ -47,6 +51,7 @@ async def test_the_nested_body_of_the_documentation(admin: httpx2.AsyncClient) -
         "timeframe": "5",
         "trade_enabled": True,
         "demo": False,
+        **RULES,
         "schwab_quantity": 100,
         "parameters": {},
     }
@@ -57,6 +62,37 @@ async def test_a_plain_quantity_of_a_future_goes_to_tastytrade(admin: httpx2.Asy
     answer = (await admin.post("/api/tickers", json=body)).json()
     assert (answer["symbol"], answer["timeframe"], answer["tastytrade_quantity"]) == ("/ES", "1", 2)
     assert answer["trade_enabled"] is False
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        ({"stop_loss": " 20 Ticks "}, {"stop_loss": "20ticks"}),
+        ({"take_profit": "10.50points", "trailing": "0.50%"}, {"take_profit": "10.5pts", "trailing": "0.5%"}),
+        ({"stop_loss": "1.5ATR", "trailing": "200tick"}, {"stop_loss": "1.5atr", "trailing": "200ticks"}),
+        ({"sizing": "percent:25.0", "cash": 50_000}, {"sizing": "25%", "cash": "50000"}),
+        ({"sizing": "all_in", "cash": "2.5e4"}, {"sizing": "all_in", "cash": "25000"}),
+        ({"config": {"stop_loss": "8ticks", "cash": 1234.50}}, {"stop_loss": "8ticks", "cash": "1234.5"}),
+        (dict.fromkeys(RULES), {}),
+    ],
+)
+async def test_exits_and_sizing_are_kept_in_one_spelling(admin: httpx2.AsyncClient, given: dict[str, Any], stored: dict[str, Any]) -> None:
+    answer = (await admin.post("/api/tickers", json=FLAT | given)).json()
+    assert {name: answer[name] for name in RULES} == RULES | stored
+    assert not set(answer["parameters"]) & set(RULES)
+    assert (await admin.post("/api/tickers", json=answer)).json() == answer
+    assert (await admin.get("/api/tickers/ema")).json()["tickers"] == [answer]
+
+
+async def test_a_parameter_with_the_name_of_a_key_of_the_ticker_has_its_place(
+    admin: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = StrategyInfo("own", "Own", "", {"properties": {"stop_loss": {"type": "number"}, "pace": {"type": "integer"}}})
+    monkeypatch.setattr(fakes, "STRATEGIES", (own,))
+    body = {"symbol": "/NQ", "strategy": "own", "timeframe": "1", "stop_loss": "8ticks", "parameters": {"stop_loss": 2.5, "pace": 3}}
+    answer = (await admin.post("/api/tickers", json=body)).json()
+    assert (answer["stop_loss"], answer["pace"], answer["parameters"]) == ("8ticks", 3, {"stop_loss": 2.5, "pace": 3})
+    assert (await admin.post("/api/tickers", json=answer)).json() == answer
 
 
 @pytest.mark.parametrize(
@@ -76,6 +112,17 @@ async def test_a_plain_quantity_of_a_future_goes_to_tastytrade(admin: httpx2.Asy
         ({"ticker": "SPY"}, ["symbol", "twice"]),
         ({"parameters": {"period_1": 10}}, ["period_1", "once"]),
         ({"config": 3}, ["config", "object"]),
+        ({"stop_loss": "20"}, ["stop_loss", "'20'", "20ticks"]),
+        ({"stop_loss": 20}, ["'stop_loss'", "20ticks", "not 20"]),
+        ({"take_profit": "0pts"}, ["take_profit", "'0pts'", "above 0"]),
+        ({"trailing": ""}, ["trailing", "''"]),
+        ({"trailing": "9" * 400 + "ticks"}, ["trailing", "1000000000"]),
+        ({"sizing": "120%"}, ["sizing", "'120%'", "all_in"]),
+        ({"sizing": 25}, ["'sizing'", "25%"]),
+        ({"cash": 0}, ["cash", "above 0"]),
+        ({"cash": "much"}, ["'cash'", "'much'"]),
+        ({"cash": 1e13}, ["'cash'", "1000000000000"]),
+        ({"parameters": {"stop_loss": "8ticks"}}, ["'stop_loss'", "beside"]),
     ],
 )
 async def test_refusals_name_what_is_wrong_and_change_nothing(admin: httpx2.AsyncClient, change: dict[str, Any], words: list[str]) -> None:

@@ -140,7 +140,7 @@ def test_a_day_goes_on_behind_its_break_without_the_prints_in_it() -> None:
     ticks = columns([night, pause, day, ns("2025-03-05 19:20")], [1.0, 9.0, 2.0, 9.0], [1.0] * 4)
     built = check(ticks, "1d", "CME_GRAINS")
     [bar] = built.bars.bars("ZC", "1d")
-    assert (bar.high, bar.ticks, bar.seq, bar.flags) == (2.0, 2, 2, BarFlag.SESSION_END)
+    assert (bar.high, bar.ticks, bar.seq, bar.flags) == (2.0, 2, 2, 0)
     assert (built.out_of_session, built.accepted is not None and built.accepted.tolist()) == (2, [True, False, True, False])
 
 

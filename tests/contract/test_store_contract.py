@@ -70,6 +70,10 @@ async def test_tickers(store: Store) -> None:
         quantities={"tastytrade": Decimal("1"), "schwab": Decimal("2.50")},
         symbols={"schwab": "QQQ"},
         parameters={"period": 9, "exits": {"tp": 1.5}},
+        stop_loss="1.5atr",
+        trailing="20ticks",
+        sizing="25%",
+        cash=Decimal("2500.5"),
     )
     second = TickerConfig("zigzag", "AAPL", "5", trade_enabled=False)
     await store.config.put_ticker(second)

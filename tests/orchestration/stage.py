@@ -10,6 +10,7 @@ from tests.builders import NQ_24_7, OPEN, SECOND, tick
 
 from fortified.adapters.paper import PaperBroker
 from fortified.domain.calendar import get_calendar
+from fortified.domain.exits import NO_EXITS, ExitRules
 from fortified.domain.instrument import Instrument
 from fortified.domain.market import EndOfData, SourceEvent, Tick
 from fortified.domain.order import OrderEvent
@@ -21,6 +22,7 @@ from fortified.engine.fills import FillModel
 from fortified.engine.inputs import Leg
 from fortified.engine.result import RunResult
 from fortified.engine.risk import RiskLimits
+from fortified.engine.sizing import FIXED, Sizing
 from fortified.orchestration.aggregation_manager import AggregationManager
 from fortified.orchestration.events import Listeners
 from fortified.orchestration.order_tracking import OrderTrackingService
@@ -113,6 +115,9 @@ class Run:
         warmup: int = 2,
         instrument: Instrument = NQ_24_7,
         limits: RiskLimits | None = None,
+        exits: ExitRules = NO_EXITS,
+        sizing: Sizing = FIXED,
+        cash: Decimal = Decimal(100_000),
     ) -> None:
         self.store, self.source = store, source
         self.ledger = cast("Ledger", CrashingLedger(store.ledger)) if ledger is None else ledger
@@ -123,7 +128,15 @@ class Run:
         config = StrategyConfig("/NQ", timeframe, FAST if parameters is None else parameters)
         engine = Engine(
             EngineConfig(
-                strategy=strategy.name, timeframe=timeframe, instrument=instrument, legs=legs, warmup=warmup, limits=limits or RiskLimits()
+                strategy=strategy.name,
+                timeframe=timeframe,
+                instrument=instrument,
+                legs=legs,
+                warmup=warmup,
+                limits=limits or RiskLimits(),
+                exits=exits,
+                sizing=sizing,
+                cash=cash,
             ),
             lambda: strategy(config, logging.getLogger("test")),
             calendar,

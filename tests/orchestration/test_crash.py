@@ -1,14 +1,20 @@
 """Killed at every commit, before it and after it: what comes out in the end is what would have come out anyway."""
 
 from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from tests.builders import bar
 from tests.orchestration.stage import WAVE, CrashingLedger, ListSource, Run, survives, wave
 
+from fortified.domain.exits import ExitRules
 from fortified.domain.market import Bar
+from fortified.domain.order import Purpose
 from fortified.engine.fills import FillModel
 from fortified.engine.result import RunResult
+from fortified.engine.sizing import Sizing
+from fortified.indicators.atr import ATR_PERIOD
 from fortified.orchestration import replay
 from fortified.ports import Ledger
 from fortified.storage.memory import MemoryStore
@@ -30,18 +36,27 @@ MODELS = {
     "last": FillModel("last", slippage_ticks=1),
     "late": FillModel(latency_ns=2_500_000_000),
 }
+PROTECTED: dict[str, dict[str, Any]] = {
+    "stop and target": {"exits": ExitRules.parse("5ticks", "9ticks")},
+    "trailing": {"exits": ExitRules.parse(trailing="6ticks")},
+    "average true ranges": {"exits": ExitRules.parse("0.5atr", "1atr"), "warmup": ATR_PERIOD},
+    "half of the equity": {"exits": ExitRules.parse("8ticks"), "sizing": Sizing.parse("50%"), "cash": Decimal(4_000_000)},
+    "bars with stops": {"exits": ExitRules.parse("5ticks", "9ticks")},
+}
 Build = Callable[[MemoryStore, Ledger], Run]
 
 
 def builder(name: str) -> Build:
     def build(store: MemoryStore, ledger: Ledger) -> Run:
-        if name == "bars":
-            return Run(store, ListSource(BARS, bars="1"), timeframe="1", ledger=ledger)
+        if name in ("bars", "bars with stops"):
+            return Run(store, ListSource(BARS, bars="1"), timeframe="1", ledger=ledger, **PROTECTED.get(name, {}))
         if name == "merged bars":
             return Run(store, ListSource(BARS, bars="1"), timeframe="5", ledger=ledger)
         venues = ("schwab_like", "tastytrade") if name == "two accounts" else ("tastytrade",)
         timeframe = "7s" if name == "time bars" else "4t"
-        return Run(store, ListSource(TICKS), fills=MODELS.get(name), venues=venues, timeframe=timeframe, ledger=ledger)
+        return Run(
+            store, ListSource(TICKS), fills=MODELS.get(name), venues=venues, timeframe=timeframe, ledger=ledger, **PROTECTED.get(name, {})
+        )
 
     return build
 
@@ -55,6 +70,17 @@ def shape(result: RunResult) -> tuple[object, ...]:
 async def test_at_every_commit(name: str, after: bool) -> None:
     undisturbed, commits = await counted(builder(name), flatten=False)
     assert len(undisturbed.trades) > 3
+    results = [await survives(builder(name), n, after=after, flatten=False) for n in range(commits)]
+    assert [n for n, result in enumerate(results) if shape(result) != shape(undisturbed)] == []
+
+
+@pytest.mark.parametrize("name", PROTECTED)
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_a_protective_exit_happens_once_wherever_the_process_ended(name: str, after: bool) -> None:
+    """Between the fill that armed the levels and the touch, between the touch and the intent, and everywhere else."""
+    undisturbed, commits = await counted(builder(name), flatten=False)
+    exits = [fill for fill in undisturbed.fills if fill.purpose is Purpose.EXIT]
+    assert sum(fill.reason.startswith(("stop_loss", "take_profit", "trailing_stop")) for fill in exits) > 3
     results = [await survives(builder(name), n, after=after, flatten=False) for n in range(commits)]
     assert [n for n, result in enumerate(results) if shape(result) != shape(undisturbed)] == []
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fortified.domain.errors import ConfigError
-from fortified.research.optimize.objective import METRICS, Rows, as_metrics, as_row, order, parse_objectives
+from fortified.research.batch import METRICS
+from fortified.research.optimize.objective import Rows, as_metrics, as_row, order, parse_objectives
 
 SMALL = st.one_of(st.none(), st.integers(-3, 3).map(float))
 

@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from fortified.research.optimize.objective import METRICS, Objective, Rows
+from fortified.research.batch import METRICS
+from fortified.research.optimize.objective import Objective, Rows
 from fortified.research.optimize.result import Fold, Metrics, Point
 from fortified.research.optimize.robustness import at_the_edge, doubts, lonely_peak
 from fortified.research.optimize.space import Dimension, Space

@@ -10,9 +10,10 @@ from tests.research.optimize_stage import head, minutes, no_progress, no_report,
 from fortified.domain.errors import ConfigError, StrategyError
 from fortified.engine.fills import FillModel
 from fortified.registry import Registry
+from fortified.research.batch import METRICS
 from fortified.research.data import load
 from fortified.research.optimize.folds import walk_forward
-from fortified.research.optimize.objective import METRICS, days_of, metrics
+from fortified.research.optimize.objective import days_of, metrics
 from fortified.research.optimize.result import Metrics, OptimizeResult
 from fortified.research.run import Backtest
 from fortified.runs import RunOptions
@@ -44,7 +45,7 @@ def test_the_grid_holds_every_backtest_best_first(ema: RunOptions) -> None:
     assert {(point.params["period_1"], point.params["period_2"]) for point in result.points} == {
         (fast, slow) for fast in (2, 3, 4, 5) for slow in (6, 8, 10, 12)
     }
-    assert all(point.train == evaluated(single, point.params) for point in result.points)
+    assert all(point.train == pytest.approx(evaluated(single, point.params)) for point in result.points)
     earned = [point.train["net_pnl"] or 0.0 for point in result.points]
     assert earned == sorted(earned, reverse=True)
     assert len(set(earned)) > 8
@@ -89,7 +90,7 @@ def test_train_knows_nothing_of_the_test(tmp_path: Path, kind: str, latency_ms: 
     result = optimization(options(file, str(path), **changes), params={"a": "1..3", "b": "1..2"}, train=0.5).run(no_progress)
     train = backtest(options(head(file, first), str(path), **changes))
     assert result.bars == 300
-    assert all(point.train == evaluated(train, point.params) for point in result.points)
+    assert all(point.train == pytest.approx(evaluated(train, point.params)) for point in result.points)
     assert all((point.train["trades"] or 0) > 5 for point in result.points)
     assert all(point.test is not None for point in result.points)
 
@@ -123,7 +124,7 @@ def test_folds_choose_on_train_and_are_judged_behind_it(ema: RunOptions) -> None
         assert fold.train_start_ns < fold.train_end_ns < fold.test_start_ns
     first = backtest(options(head(ema.files[0], 10 * walk_forward(300, 3, 0.7)[0].train.stop)))
     best = max((evaluated(first, point.params) for point in result.points), key=lambda found: found["net_pnl"] or 0.0)
-    assert result.folds[0].train == best
+    assert result.folds[0].train == pytest.approx(best)
 
 
 def test_a_strategy_that_raises_somewhere_hurts_that_point_only(tmp_path: Path) -> None:
@@ -171,7 +172,7 @@ def test_learning_searches_repeat_and_evaluate_no_point_twice(ema: RunOptions, m
     assert by_params(result) != by_params(optimization(ema, **(search | {"seed": 4})).run(no_progress))
     assert len(by_params(result)) == len(result.points) == 25
     single = backtest(ema)
-    assert all(point.train == evaluated(single, point.params) for point in result.points)
+    assert all(point.train == pytest.approx(evaluated(single, point.params)) for point in result.points)
 
 
 def test_a_small_space_ends_when_all_is_known(ema: RunOptions) -> None:

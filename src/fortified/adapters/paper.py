@@ -109,7 +109,7 @@ class PaperBroker(BaseBroker):
         return NO_EVENTS
 
     def _filled(self, order: Order, price: Decimal, ts_event: int, seq: int) -> OrderEvent:
-        quantity = order.quantity if order.budget is None else affordable(order.budget, price, self._instrument)
+        quantity = order.quantity if order.budget is None else affordable(order.budget, price, self._instrument, self._fees)
         if not quantity:
             return OrderEvent(order.order_id, OrderStatus.CANCELED, ts_event, f"{order.budget} of money buys no unit at {price}")
         fill = Fill(

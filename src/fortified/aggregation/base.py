@@ -200,6 +200,9 @@ class BaseAggregator(ABC):
         """End the open bar."""
 
     def _ends_session(self, ts_close: int) -> bool:
+        """Whether nothing trades behind the bar. Every daily bar ends a session: what it asks for is for the next one, not too late."""
+        if self.timeframe.is_daily:
+            return False
         session = self._calendar.session_at(ts_close - 1)
         return session is not None and session.close_ns == ts_close
 

@@ -9,20 +9,28 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import msgspec
+
 from fortified.domain.errors import ConfigError
 from fortified.domain.instrument import normalise_symbol
 from fortified.domain.ticker import TickerConfig
 
 _VENUE_KEY = re.compile(r"([a-z][a-z0-9]*)_(quantity|symbol)")
-_FIXED = ("symbol", "ticker", "strategy", "timeframe", "trade_enabled", "enabled", "quantity", "demo", "parameters")
+_EXITS = ("stop_loss", "take_profit", "trailing")
+_FIXED = (
+    *("symbol", "ticker", "strategy", "timeframe", "trade_enabled", "enabled", "quantity", "demo", "parameters"),
+    *(*_EXITS, "sizing", "cash"),
+)
 _ALIASES = {"ticker": "symbol", "enabled": "trade_enabled"}
 _MAX_QUANTITY = Decimal(1_000_000_000)
+_MAX_CASH = Decimal(10**12)
 
 
 def parse_ticker(body: Mapping[str, Any], parameters: Mapping[str, frozenset[str]]) -> TickerConfig:
     """The configuration that ``body`` asks for, in either shape.
 
-    ``parameters`` are the names of each strategy's own. Raises ConfigError naming the key that is wrong and the ones that are allowed.
+    ``parameters`` are the names of each strategy's own; one with the name of a key of ours is given inside of ``parameters`` only. Raises
+    ConfigError naming the key that is wrong and the ones that are allowed.
     """
     flat = _flatten(body)
     strategy = _text(flat, "strategy")
@@ -37,7 +45,7 @@ def parse_ticker(body: Mapping[str, Any], parameters: Mapping[str, frozenset[str
         if match and not (own and key in own):
             venue, what = match.groups()
             if value is not None and what == "quantity":
-                quantities[venue] = _quantity(key, value)
+                quantities[venue] = _number(key, value, _MAX_QUANTITY)
             elif value is not None:
                 symbols[venue] = normalise_symbol(_text(flat, key))
         elif key in chosen and chosen[key] != value:
@@ -47,8 +55,8 @@ def parse_ticker(body: Mapping[str, Any], parameters: Mapping[str, frozenset[str
     _check_parameters(strategy, chosen, own)
     symbol = normalise_symbol(_text(flat, "symbol"))
     if flat.get("quantity") is not None:
-        _add_plain_quantity(symbol, _quantity("quantity", flat["quantity"]), quantities)
-    return TickerConfig(
+        _add_plain_quantity(symbol, _number("quantity", flat["quantity"], _MAX_QUANTITY), quantities)
+    config = TickerConfig(
         strategy=strategy,
         symbol=symbol,
         timeframe=_text(flat, "timeframe"),
@@ -58,6 +66,7 @@ def parse_ticker(body: Mapping[str, Any], parameters: Mapping[str, frozenset[str
         parameters=chosen,
         demo=_flag(flat, "demo", default=False),
     )
+    return msgspec.structs.replace(config, **_rules(flat))
 
 
 def ticker_answer(config: TickerConfig) -> dict[str, Any]:
@@ -69,9 +78,11 @@ def ticker_answer(config: TickerConfig) -> dict[str, Any]:
         "trade_enabled": config.trade_enabled,
         "demo": config.demo,
     }
-    answer |= {f"{venue}_quantity": _number(quantity) for venue, quantity in sorted(config.quantities.items())}
+    answer |= {name: getattr(config, name) for name in (*_EXITS, "sizing")} | {"cash": format(config.cash, "f")}
+    answer |= {f"{venue}_quantity": _shown(quantity) for venue, quantity in sorted(config.quantities.items())}
     answer |= {f"{venue}_symbol": symbol for venue, symbol in sorted(config.symbols.items())}
-    return answer | {**config.parameters, "parameters": dict(config.parameters)}
+    own = {name: value for name, value in config.parameters.items() if name not in _FIXED}
+    return answer | own | {"parameters": dict(config.parameters)}
 
 
 def _flatten(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,6 +99,8 @@ def _flatten(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_parameters(strategy: str, chosen: Mapping[str, Any], own: frozenset[str] | None) -> None:
     unknown = sorted(set(chosen) - own) if own is not None else []
+    if unknown and unknown[0] in _FIXED:
+        raise ConfigError(f"{unknown[0]!r} is no parameter of strategy {strategy!r}. Give it beside 'parameters', not inside.")
     if unknown:
         allowed = [*_FIXED, "{broker}_quantity", "{broker}_symbol", *sorted(own or ())]
         raise ConfigError(f"Unknown key {unknown[0]!r} for strategy {strategy!r}. Allowed: {', '.join(allowed)}.")
@@ -124,15 +137,33 @@ def _flag(flat: Mapping[str, Any], key: str, *, default: bool) -> bool:
     return value
 
 
-def _quantity(key: str, value: object) -> Decimal:
+def _rules(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Protective exits, sizing and cash, those that are given."""
+    rules: dict[str, Any] = {
+        name: _words(name, flat[name], "20ticks, 10pts, 0.5% or 1.5atr") for name in _EXITS if flat.get(name) is not None
+    }
+    if flat.get("sizing") is not None:
+        rules["sizing"] = _words("sizing", flat["sizing"], "fixed, all_in or 25%")
+    if flat.get("cash") is not None:
+        rules["cash"] = _number("cash", flat["cash"], _MAX_CASH)
+    return rules
+
+
+def _words(key: str, value: object, such_as: str) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(f"{key!r} must be a text such as {such_as}, not {value!r}.")
+    return value.strip()
+
+
+def _number(key: str, value: object, most: Decimal) -> Decimal:
     try:
-        quantity = Decimal(str(value)) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+        number = Decimal(str(value)) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
     except InvalidOperation:
-        quantity = None
-    if quantity is None or not quantity.is_finite() or not 0 <= quantity <= _MAX_QUANTITY:
-        raise ConfigError(f"{key!r} must be a number from 0 to {_MAX_QUANTITY}, not {value!r}.")
-    return quantity
+        number = None
+    if number is None or not number.is_finite() or not 0 <= number <= most:
+        raise ConfigError(f"{key!r} must be a number from 0 to {most}, not {value!r}.")
+    return number
 
 
-def _number(quantity: Decimal) -> int | str:
+def _shown(quantity: Decimal) -> int | str:
     return int(quantity) if quantity == quantity.to_integral_value() else format(quantity, "f")

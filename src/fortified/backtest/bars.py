@@ -172,7 +172,7 @@ def _by_day(sessions: Sessions) -> Cuts:
     first = np.flatnonzero(np.diff(begins, prepend=-1))
     last = np.flatnonzero(np.diff(begins, append=-1))
     every = np.ones(len(first), np.bool_)
-    return Cuts(sessions.first[first], sessions.stop[last], begins[first], ends[first], ends[first], every, every)
+    return Cuts(sessions.first[first], sessions.stop[last], begins[first], ends[first], ends[first], every, ~every)
 
 
 def _reduce(compiled: ModuleType, price: Floats, size: Floats, cuts: Cuts, seq: Ints) -> BarColumns:

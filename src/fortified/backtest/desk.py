@@ -79,7 +79,7 @@ class Desk:
             self._settle(_at_once(self._broker.cancel_order(order, now)))
         self._settle(close_out())
         if self.ledger.quantity():
-            self._decide(Command(END, Target.FLAT, END, now))
+            self._decide(Command(END, Target.FLAT, END, now, final=True))
             self._carry_out()
 
     def _market(self, event: BarUpdate | Bar) -> None:

@@ -1,7 +1,7 @@
 """Ticks as a strategy sees them in ``on_tick``, with the open bar around each.
 
-Owns that what a strategy does not look at is not made: a tick is five fields, and the running bar is worked out for a whole bar of ticks
-when the first of them is asked. Knows no signals.
+Owns that what a strategy does not look at is not made: a tick is three fields, and the rest is worked out for a whole bar of ticks when
+the first of them is asked. Knows no signals.
 """
 
 from collections.abc import Iterator
@@ -30,15 +30,17 @@ class Frame:
 
     def ticks(self) -> "Iterator[LaneTick]":
         """The ticks, one after the other."""
-        tape, rows = self.tape, slice(self.start, self.stop)
-        return map(
-            LaneTick,
-            range(self.start, self.stop),
-            tape.ts[rows].tolist(),
-            tape.price[rows].tolist(),
-            tape.size[rows].tolist(),
-            repeat(self),
-        )
+        return map(LaneTick, range(self.start, self.stop), self.tape.price[self.start : self.stop].tolist(), repeat(self))
+
+    @cached_property
+    def stamps(self) -> list[int]:
+        stamps: list[int] = self.tape.ts[self.start : self.stop].tolist()
+        return stamps
+
+    @cached_property
+    def sizes(self) -> list[float]:
+        sizes: list[float] = self.tape.size[self.start : self.stop].tolist()
+        return sizes
 
     @cached_property
     def open(self) -> float:
@@ -83,10 +85,16 @@ class LaneTick(msgspec.Struct, frozen=True, gc=False):
     """A ``BarUpdate`` in all that can be read of it."""
 
     place: int
-    ts_event: int
     price: float
-    size: float
     frame: Frame
+
+    @property
+    def ts_event(self) -> int:
+        return self.frame.stamps[self.place - self.frame.start]
+
+    @property
+    def size(self) -> float:
+        return self.frame.sizes[self.place - self.frame.start]
 
     @property
     def symbol(self) -> str:

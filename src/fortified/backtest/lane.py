@@ -91,24 +91,28 @@ class Lane:
         Raises:
             Unusual: the desk has to make this run. StrategyError: the strategy raised.
         """
-        ask, ends, bars = strategy.on_new_bar, self._ends, self._bars
-        before = -1
+        ask, bars = strategy.on_new_bar, self._bars
+        below, above, position = self._below, self._above, self._position
         for start in range(0, len(bars), CHUNK):
-            progress(before + 1)
+            progress(self._begin(start))
             for number, bar in enumerate(bars[start : start + CHUNK], start):
-                end = ends[number]
-                if bar.low <= self._below or bar.high >= self._above:
-                    self._look(before, end, number, bar)
-                before = end
+                if bar.low <= below or bar.high >= above:
+                    self._look(self._begin(number) - 1, self._ends[number], number, bar)
+                    below, above, position = self._below, self._above, self._position
                 try:
-                    answer = ask(bar, self._position)
+                    answer = ask(bar, position)
                 except Exception as error:
                     raise failure(strategy, error, moment_of(bar)) from error
                 if answer is not None:
-                    self._answer(answer, number, bar)
+                    self._answer(strategy, answer, number, bar)
+                    below, above, position = self._below, self._above, self._position
         if self._armed is not None:
-            self._look(before, self._last, len(bars), None)
+            self._look(self._begin(len(bars)) - 1, self._last, len(bars), None)
         return self._ended(flatten)
+
+    def _begin(self, number: int) -> int:
+        """The first place of a bar."""
+        return self._ends[number - 1] + 1 if number else 0
 
     def _ask(self, strategy: BaseStrategy, bar: Bar) -> Answers:
         try:
@@ -190,12 +194,15 @@ class Lane:
 
     # --- signals ---
 
-    def _signal(self, answer: Answers) -> Signal | None:
-        """The wish in an answer."""
+    def _signal(self, strategy: BaseStrategy, answer: Answers, moment: Callable[[], str]) -> Signal | None:
+        """The wish in an answer, which ``strategy`` gave at ``moment``."""
         if type(answer) is Signal and type(answer.target) is Target:
             signal = answer
         else:
-            signals = signals_of(answer, Target(self._sign))
+            try:
+                signals = signals_of(answer, Target(self._sign))
+            except Exception as error:
+                raise failure(strategy, error, moment()) from error
             if not signals:
                 return None
             signal = signals[-1]
@@ -203,8 +210,8 @@ class Lane:
             raise Unusual
         return signal
 
-    def _answer(self, answer: Answers, number: int, bar: Bar) -> None:
-        signal = self._signal(answer)
+    def _answer(self, strategy: BaseStrategy, answer: Answers, number: int, bar: Bar) -> None:
+        signal = self._signal(strategy, answer, lambda: moment_of(bar))
         if signal is None:
             return
         target = int(signal.target)

@@ -1,6 +1,6 @@
 """From the lane's notes to ids of orders, fills, trades and the digest.
 
-Owns that the very functions of the ledger make them, once they are asked for; columns are made of the notes by themselves.
+Owns that they are those of the ledger, digit for digit, once they are asked for; columns are made of the notes by themselves.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,6 @@ from fortified.backtest.scan import extremes
 from fortified.backtest.tape import Tape
 from fortified.domain.market import Bar
 from fortified.domain.order import ZERO, Fill, Purpose
-from fortified.domain.position import FillContext, Position, apply_fill
 from fortified.domain.signal import OrderSide
 from fortified.domain.trade import Trade
 from fortified.engine.config import EngineConfig
@@ -24,7 +23,7 @@ from fortified.engine.digest import Digest
 from fortified.engine.fees import FeeModel
 from fortified.engine.fills import FillModel
 from fortified.engine.inputs import Denial, DenialCode
-from fortified.engine.stop_reversal import order_id_of
+from fortified.engine.stop_reversal import order_ids
 
 type Ints = NDArray[np.int64]
 type Floats = NDArray[np.float64]
@@ -64,7 +63,7 @@ class LaneOutcome:
         """The fee of each fill, as near as a float can be."""
         if self._fees.per == "unit":
             return np.full(count, float(self._fees.fee(self._quantity, ZERO, self._config.instrument)))
-        return np.array([float(fill.fee) for fill in self.fills], np.float64)
+        return np.array([float(fee) for fee in self._fees_of], np.float64)
 
     @cached_property
     def columns(self) -> TradeColumns:
@@ -128,6 +127,9 @@ class LaneOutcome:
         stamps = self._tape.ts[place]
         at_close = kind == CLOSE
         stamps[at_close] = self._tape.bars.ts_close[decision[at_close]]
+        ends = self._tape.ends
+        if len(ends) and ends[-1] == len(self._tape) - 1:  # the data ended with a bar, which is the last event
+            stamps[decision == BY_COMMAND] = self._tape.bars.ts_close[-1]
         return stamps
 
     @cached_property
@@ -144,24 +146,111 @@ class LaneOutcome:
     @cached_property
     def fills(self) -> Sequence[Fill]:
         """The fills, as the ledger has them."""
+        config, leg = self._config, self._config.legs[0]
         made: list[Fill] = []
-        decided = None
-        for index, (place, kind, side, _, reason, decision) in enumerate(self._log.fills):
-            attempt = 1 if index % 2 == 0 and decision == decided and decision not in (BY_LEVEL, BY_COMMAND) else 0
-            made.append(self._fill(index, place, kind, side, reason, decision, attempt))
-            decided = decision
+        stamps, seqs = self._stamps.tolist(), self.flows.seq.tolist()
+        told = zip(self._log.fills, self._order_ids, self._exact, self._fees_of, stamps, seqs, strict=True)
+        for index, ((_, _, side, _, reason, _), order, price, fee, stamp, seq) in enumerate(told):
+            made.append(
+                Fill(
+                    fill_id=f"{order}.1",
+                    order_id=order,
+                    account=leg.account,
+                    strategy=config.strategy,
+                    symbol=leg.symbol,
+                    side=OrderSide.BUY if side > 0 else OrderSide.SELL,
+                    quantity=self._quantity,
+                    price=price,
+                    fee=fee,
+                    ts_event=stamp,
+                    seq=seq,
+                    reason=reason,
+                    purpose=Purpose.EXIT if index % 2 else Purpose.ENTRY,
+                )
+            )
         return made
 
     @cached_property
     def trades(self) -> Sequence[Trade]:
-        """The trades, as the ledger makes them of the fills."""
+        """The trades: the arithmetic of ``domain.position`` for one entry and one exit of the same size, digit for digit."""
+        config, leg, quantity = self._config, self._config.legs[0], self._quantity
+        price_of, multiplier, bars = config.instrument.price, config.instrument.multiplier, self._bars
+        highs, lows = (column.tolist() for column in self._extremes)
+        stamps, log, prices, fees, ids = self._stamps.tolist(), self._log.fills, self._exact, self._fees_of, self._order_ids
         made: list[Trade] = []
-        position: Position | None = None
-        for index, fill in enumerate(self.fills):
-            position, trade = apply_fill(position or self._flat(fill), fill, self._context(index))
-            if trade is not None:
-                made.append(trade)
+        nothing = ZERO
+        for number, (high, low) in enumerate(zip(highs, lows, strict=True)):
+            opened, closed = 2 * number, 2 * number + 1
+            _, _, side, bars_before, entry_reason, _ = log[opened]
+            _, _, _, bars_after, exit_reason, _ = log[closed]
+            entry, out = prices[opened], prices[closed]
+            signed = quantity * side
+            cost = nothing + signed * entry
+            nothing = cost - cost  # keeps its digits, as the cost of a position that was closed does
+            gross = (signed * out - cost) * multiplier
+            paid = fees[opened] + fees[closed]
+            top, bottom = max(entry, out), min(entry, out)
+            if high == high:  # noqa: PLR0124  # NaN: it saw nothing
+                top, bottom = max(entry, out, price_of(high)), min(entry, out, price_of(low))
+            made.append(
+                Trade(
+                    trade_id=f"{ids[opened]}.1",
+                    account=leg.account,
+                    strategy=config.strategy,
+                    symbol=leg.symbol,
+                    timeframe=config.timeframe,
+                    side="LONG" if side > 0 else "SHORT",
+                    quantity=quantity,
+                    ts_entry=stamps[opened],
+                    entry_price=entry,
+                    entry_reason=entry_reason,
+                    ts_exit=stamps[closed],
+                    exit_price=out,
+                    exit_reason=exit_reason,
+                    multiplier=multiplier,
+                    gross_pnl=gross,
+                    fees=paid,
+                    net_pnl=gross - paid,
+                    mae=max(ZERO, entry - bottom if side > 0 else top - entry),
+                    mfe=max(ZERO, top - entry if side > 0 else entry - bottom),
+                    bars_held=bars_after - bars_before,
+                    bar=bars[bars_before - 1] if bars_before else None,
+                )
+            )
         return made
+
+    @cached_property
+    def _exact(self) -> list[Decimal]:
+        """The price of each fill."""
+        model, instrument, tape = self._model, self._config.instrument, self._tape
+        price_of, places = instrument.price, self._column(0)
+        if tape.bid is None and tape.ask is None:
+            slip = model.slippage_ticks * instrument.tick_size
+            both = {1: 1 * slip, -1: -1 * slip}  # as FillModel.worse: a slippage of nothing sets the digits too
+            return [price_of(last) + both[fill[2]] for fill, last in zip(self._log.fills, tape.price[places].tolist(), strict=True)]
+        return [self._price(place, kind, OrderSide.BUY if side > 0 else OrderSide.SELL) for place, kind, side, *_ in self._log.fills]
+
+    @cached_property
+    def _fees_of(self) -> list[Decimal]:
+        """The fee of each fill."""
+        instrument = self._config.instrument
+        if self._fees.per == "unit":
+            return [self._fees.fee(self._quantity, ZERO, instrument)] * len(self._log.fills)
+        return [self._fees.fee(self._quantity, price, instrument) for price in self._exact]
+
+    @cached_property
+    def _order_ids(self) -> list[str]:
+        """The id of the order of each fill."""
+        config = self._config
+        made = order_ids((config.strategy, config.instrument.symbol, config.timeframe, config.legs[0].account))
+        ids: list[str] = []
+        decided = None
+        for index, (place, _, _, _, _, decision) in enumerate(self._log.fills):
+            again = index % 2 == 0 and decision == decided and decision not in (BY_LEVEL, BY_COMMAND)
+            purpose = Purpose.EXIT if index % 2 else Purpose.ENTRY
+            ids.append(made(self._decision(place, decision), purpose, 1 if again else 0))
+            decided = decision
+        return ids
 
     @cached_property
     def denials(self) -> Sequence[Denial]:
@@ -189,28 +278,6 @@ class LaneOutcome:
             digest.add(bar)
         return digest.hex()
 
-    def _fill(self, index: int, place: int, kind: int, sign: int, reason: str, decision: int, attempt: int) -> Fill:
-        config, leg, tape = self._config, self._config.legs[0], self._tape
-        side, purpose = OrderSide.BUY if sign > 0 else OrderSide.SELL, Purpose.EXIT if index % 2 else Purpose.ENTRY
-        price = self._price(place, kind, side)
-        parts = (config.strategy, config.instrument.symbol, config.timeframe, leg.account, self._decision(place, decision))
-        order = order_id_of((*parts, purpose.value, str(attempt)))
-        return Fill(
-            fill_id=f"{order}.1",
-            order_id=order,
-            account=leg.account,
-            strategy=config.strategy,
-            symbol=leg.symbol,
-            side=side,
-            quantity=self._quantity,
-            price=price,
-            fee=self._fees.fee(self._quantity, price, config.instrument),
-            ts_event=int(self._stamps[index]),
-            seq=tape.row(place),
-            reason=reason,
-            purpose=purpose,
-        )
-
     def _price(self, place: int, kind: int, side: OrderSide) -> Decimal:
         instrument, last = self._config.instrument, float(self._tape.price[place])
         if kind <= TOUCH:
@@ -226,15 +293,3 @@ class LaneOutcome:
             return f"u{self._tape.row(BY_TICK - decision)}"
         bar = self._bars[decision]
         return f"b{bar.seq}.{bar.ts_open}"
-
-    def _flat(self, fill: Fill) -> Position:
-        return Position(fill.account, fill.strategy, fill.symbol, self._config.instrument.multiplier)
-
-    def _context(self, index: int) -> FillContext:
-        closed = self._log.fills[index][3]
-        high = low = None
-        if index % 2:
-            price, (highs, lows) = self._config.instrument.price, self._extremes
-            if highs[index // 2] == highs[index // 2]:  # NaN: it saw nothing
-                high, low = price(highs[index // 2]), price(lows[index // 2])
-        return FillContext(self._config.timeframe, closed, self._bars[closed - 1] if closed else None, high, low, "")

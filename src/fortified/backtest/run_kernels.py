@@ -117,7 +117,7 @@ def _price(
         if quoted == quoted:  # noqa: PLR0124  # not NaN
             return float(quoted)
     if not slip:
-        return last
+        return float(last)
     near = np.rint(last / tick)
     return float((near + side * slip) * numerator / denominator) if near * numerator / denominator == last else np.nan
 

@@ -69,8 +69,8 @@ class TickLane(Lane):
             try:
                 answer = ask(tick, position)  # type: ignore[arg-type]  # it reads as a BarUpdate
             except Exception as error:
-                raise failure(strategy, error, f"tick {tick.seq} of {tick.symbol}") from error
-            if answer is not None and self._wish(answer, tick.place, number):
+                raise failure(strategy, error, _moment(tick)) from error
+            if answer is not None and self._wish(strategy, answer, tick, number):
                 return tick.place + 1, True
         return stop, False
 
@@ -80,12 +80,12 @@ class TickLane(Lane):
         found, reason = self._touch(place - 1, end, bar)
         return (found, reason) if reason else (NOWHERE, "")
 
-    def _wish(self, answer: Answers, place: int, number: int) -> bool:
+    def _wish(self, strategy: BaseStrategy, answer: Answers, tick: LaneTick, number: int) -> bool:
         """Whether the answer at a tick changes what is held."""
-        signal = self._signal(answer)
+        signal = self._signal(strategy, answer, lambda: _moment(tick))
         if signal is None or int(signal.target) == self._sign:
             return False
-        return self._aim(signal, place, number)
+        return self._aim(signal, tick.place, number)
 
     def _aim(self, signal: Signal, place: int, number: int) -> bool:
         if self._next and number < len(self._ends) and place == self._ends[number]:
@@ -99,8 +99,8 @@ class TickLane(Lane):
         try:
             answer = strategy.on_tick(tick, None)  # type: ignore[arg-type]  # it reads as a BarUpdate
         except Exception as error:
-            raise failure(strategy, error, f"tick {tick.seq} of {tick.symbol}") from error
-        signal = None if answer is None else self._signal(answer)
+            raise failure(strategy, error, _moment(tick)) from error
+        signal = None if answer is None else self._signal(strategy, answer, lambda: _moment(tick))
         if signal is None:
             return
         place, kind, side, closed, reason, _ = self._log[-1]
@@ -135,7 +135,7 @@ class TickLane(Lane):
             self._carry_out(signal, place, number, number + 1)
         elif answer is not None:
             before = len(self._log)
-            self._answer(answer, number, bar)
+            self._answer(strategy, answer, number, bar)
             if len(self._log) > before and self._sign:
                 self._entry_bar = number + 1
 
@@ -143,3 +143,7 @@ class TickLane(Lane):
         if self._sign:
             raise Unusual  # ticks are shown before the exit fills
         super()._at_session_end(signal, number, bar)
+
+
+def _moment(tick: LaneTick) -> str:
+    return f"tick {tick.seq} of {tick.symbol}"

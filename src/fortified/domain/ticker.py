@@ -16,7 +16,8 @@ class TickerConfig(msgspec.Struct, frozen=True):
     """Configuration of one symbol for one strategy.
 
     ``quantities`` maps a venue to the units it trades (0 or absent: not there); ``symbols`` maps a venue to another symbol to trade there;
-    ``parameters`` are the strategy's own, validated by it.
+    ``parameters`` are the strategy's own, validated by it. ``stop_loss``, ``take_profit`` and ``trailing`` are distances as a trader writes
+    them, ``sizing`` says how many units an entry is, ``cash`` is the money at the start of each account, which sizing by cash spends.
     """
 
     strategy: str
@@ -27,6 +28,11 @@ class TickerConfig(msgspec.Struct, frozen=True):
     symbols: Mapping[str, str] = msgspec.field(default_factory=dict)
     parameters: Mapping[str, Any] = msgspec.field(default_factory=dict)
     demo: bool = False
+    stop_loss: str | None = None
+    take_profit: str | None = None
+    trailing: str | None = None
+    sizing: str = "fixed"
+    cash: Decimal = Decimal(100_000)
 
     @property
     def venues(self) -> tuple[str, ...]:

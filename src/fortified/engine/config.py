@@ -1,6 +1,6 @@
 """What an engine is told once, and what it knows of the moment of each event.
 
-Owns these two shapes; the stages of the engine share them.
+Owns these two shapes, which the stages of the engine share, and how long a warm-up has to be.
 """
 
 from decimal import Decimal
@@ -12,6 +12,7 @@ from fortified.domain.instrument import Instrument
 from fortified.engine.inputs import Leg
 from fortified.engine.risk import RiskLimits
 from fortified.engine.sizing import FIXED, Sizing
+from fortified.indicators.atr import ATR_PERIOD
 
 
 class EngineConfig(msgspec.Struct, frozen=True):
@@ -31,6 +32,11 @@ class EngineConfig(msgspec.Struct, frozen=True):
     exits: ExitRules = NO_EXITS
     sizing: Sizing = FIXED
     cash: Decimal = Decimal(100_000)
+
+
+def warmup_bars(own: int, exits: ExitRules) -> int:
+    """Closed bars before the first order: the strategy's ``own`` number, and enough for a distance in average true ranges."""
+    return max(own, ATR_PERIOD) if exits.needs_atr else own
 
 
 class Moment(msgspec.Struct, frozen=True):

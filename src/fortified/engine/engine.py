@@ -6,7 +6,7 @@ Knows no mode, no clock, no I/O: the time is that of the event.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ import msgspec
 
 from fortified.domain.account import AccountId
 from fortified.domain.calendar import Calendar
+from fortified.domain.exits import ExitRules
 from fortified.domain.market import Bar, BarFlag
 from fortified.domain.order import Fill, Order, Purpose
 from fortified.domain.signal import Signal, Target
@@ -37,7 +38,7 @@ from fortified.engine.risk import TradingState
 from fortified.engine.stop_reversal import StopReversalHandler
 from fortified.engine.tick_level import Armed, TickLevelExecutor, Touch
 from fortified.indicators.atr import ATR
-from fortified.strategies.base import Answers, BaseStrategy, StrategyPosition, failure, moment_of, signals_of
+from fortified.strategies.base import BaseStrategy, StrategyPosition, failure, moment_of, signals_of
 
 COMMANDS_KEPT = 256
 Touches = Mapping[AccountId, Touch]
@@ -53,6 +54,7 @@ class EngineState(msgspec.Struct):
     entry_bar: int = -1
     entry_decision: str = ""
     goals: dict[AccountId, Goal] = {}
+    exits: dict[AccountId, ExitRules] = {}
     extremes: dict[AccountId, tuple[float, float]] = {}
     recent: dict[AccountId, list[int]] = {}
     commands: list[str] = []
@@ -99,7 +101,7 @@ class Engine:
     def warm(self, bar: Bar) -> None:
         """Take in a bar of the past: it warms up and is never acted on."""
         if self._feeds(bar):
-            self._ask(bar, None)
+            self._ask(bar, NO_TOUCHES, {})
 
     @property
     def is_warm(self) -> bool:
@@ -137,6 +139,7 @@ class Engine:
             entry_bar=self._handler.entry_bar,
             entry_decision=self._handler.entry_decision,
             goals=dict(self._handler.goals),
+            exits=dict(self._handler.exits),
             extremes=dict(self._extremes),
             recent={account: list(stamps) for account, stamps in self._handler.recent.items() if stamps},
             commands=list(self._commands),
@@ -152,7 +155,7 @@ class Engine:
         self._strategy.restore(state.strategy)
         self.bars_seen, self.warm_count = state.bars_seen, state.warm_count
         self._extremes = dict(state.extremes)
-        self._handler.restore(state.goals, (state.entry_bar, state.entry_decision), state.recent)
+        self._handler.restore(state.goals, state.exits, (state.entry_bar, state.entry_decision), state.recent)
         self._executor.restore(state.armed)
         if state.atr is not None:
             self._atr.restore(state.atr)
@@ -169,12 +172,13 @@ class Engine:
         if self._executor.armed:
             touches = self._touches(lambda account: self._executor.on_price(account, update.seq, update.price))
         if not self._wants_ticks:
-            return self._answer(None, "", book, touches)
+            return self._answer((), "", book, touches)
+        position = self._position(book, touches)
         try:
-            answers = self._strategy.on_tick(update, self._position(book, touches))
+            signals = signals_of(self._strategy.on_tick(update, position), _target(position))
         except Exception as error:
             raise failure(self._strategy, error, f"tick {update.seq} of {update.symbol}") from error
-        return self._answer(answers, f"u{update.seq}", book, touches)
+        return self._answer(signals, f"u{update.seq}", book, touches)
 
     def _on_bar(self, event: BarClosed, book: Book) -> Decision:
         bar = event.bar
@@ -186,9 +190,9 @@ class Engine:
             self.stretch(bar.high, bar.low, book)
             touches = self._touches(lambda account: self._executor.on_bar(account, bar))
         if not fed:
-            return self._answer(None, "", book, touches)
-        answers = self._ask(bar, self._position(book, touches))
-        return self._answer(answers, f"b{bar.seq}.{bar.ts_open}", book, touches)
+            return self._answer((), "", book, touches)
+        signals = self._ask(bar, touches, book)
+        return self._answer(signals, f"b{bar.seq}.{bar.ts_open}", book, touches)
 
     def _on_order(self, order: Order, fill: Fill | None, book: Book) -> Decision:
         denied = NOTHING
@@ -214,18 +218,22 @@ class Engine:
                 denials=tuple(self._refusal(leg, command, DenialCode.STALE_DATA, "no price seen yet") for leg in self.config.legs)
             )
         self._commands.append(command.command_id)
-        self._moment = msgspec.structs.replace(moment, ts_event=max(moment.ts_event, command.ts_event))
+        now, open_now = max(moment.ts_event, command.ts_event), moment.session_open or command.final
+        self._moment = msgspec.structs.replace(moment, ts_event=now, session_open=open_now)
         signal = Signal(command.target, command.reason)
-        self._handler.aim(signal, f"c{command.command_id}", self._now(), self.bars_seen, NO_TOUCHES, commanded=True)
+        commanded = not command.final
+        self._handler.aim(signal, f"c{command.command_id}", self._now(), self.bars_seen, NO_TOUCHES, commanded=commanded)
         return msgspec.structs.replace(self._pursue(book), signal=signal)
 
     def _on_gap(self, event: GapSeen) -> Decision:
         self._start_over()
         return NOTHING
 
-    def _ask(self, bar: Bar, position: StrategyPosition | None) -> Answers:
+    def _ask(self, bar: Bar, touches: Touches, book: Book) -> Sequence[Signal]:
+        """What the strategy wishes; its answers may be a generator, which runs only now."""
+        position = self._position(book, touches)
         try:
-            return self._strategy.on_new_bar(bar, position)
+            return signals_of(self._strategy.on_new_bar(bar, position), _target(position))
         except Exception as error:
             raise failure(self._strategy, error, moment_of(bar)) from error
 
@@ -248,9 +256,8 @@ class Engine:
 
     # --- from wishes to orders ---
 
-    def _answer(self, answers: Answers, decision_id: str, book: Book, touches: Touches = NO_TOUCHES) -> Decision:
+    def _answer(self, signals: Sequence[Signal], decision_id: str, book: Book, touches: Touches) -> Decision:
         """Decide on what the strategy wishes and on the levels that were touched."""
-        signals = [] if answers is None else signals_of(answers, _target(self._position(book, touches)))
         if signals:
             self._handler.aim(signals[-1], decision_id, self._now(), self.bars_seen, touches)
             return msgspec.structs.replace(self._pursue(book), signal=signals[-1])
@@ -272,14 +279,13 @@ class Engine:
 
     def _arm(self, order: Order, fill: Fill, book: Book) -> Decision:
         """An entry filled: set the levels of the position. Says so where a distance cannot be told."""
-        goal, leg = self._handler.goals.get(order.account), book[order.account]
-        rules = goal.exits if goal is not None and goal.exits is not None else self.config.exits
+        own, leg = self._handler.exits.get(order.account), book[order.account]
+        rules = self.config.exits if own is None else own
         if not rules or leg.average_price is None:
             return NOTHING
         sign = 1 if leg.quantity > 0 else -1
         atr = self._atr.so_far
-        own = None if rules is self.config.exits else rules
-        self._executor.arm(order.account, own, float(leg.average_price), sign, atr, fill)
+        self._executor.arm(order, own, float(leg.average_price), sign, atr, fill)
         if atr is None and rules.needs_atr:
             text = "the average true range is not known, so the levels that need it are not set; close by hand or wait for the next entry"
             return Decision(denials=(Denial(DenialCode.NO_EXIT_LEVEL, text, order.account, order.ts_updated, order.reason),))

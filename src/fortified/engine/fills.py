@@ -70,8 +70,12 @@ class FillModel(msgspec.Struct, frozen=True):
         return _exact(market.high) >= order.stop_price if _upwards(order) else _exact(market.low) <= order.stop_price
 
     def _may_act(self, order: Order, market: Market) -> bool:
-        """Whether ``market`` comes after the decision, and the order has reached the venue by then."""
-        return market.seq > order.seq and market.ts_event >= order.ts_created + self.latency_ns
+        """Whether ``market`` comes after the decision, and the order has reached the venue by then.
+
+        A touched level rests since the fill that armed it, which on bar data is the open of the very bar.
+        """
+        after = market.seq > order.seq or (market.seq == order.seq and _touched(order))
+        return after and market.ts_event >= order.ts_created + self.latency_ns
 
     def at_market(self, order: Order, market: Market, instrument: Instrument) -> Decimal:
         """The price a market order gets on ``market``."""
@@ -96,10 +100,14 @@ class FillModel(msgspec.Struct, frozen=True):
         return min(limit, first) if buy else max(limit, first)
 
     def stop(self, order: Order, market: Market, instrument: Instrument) -> Decimal | None:
-        """A stop, or its other side, becomes a market order at its level, or at the first price beyond it after a gap."""
-        if order.stop_price is None or not self.triggers(order, market):
+        """A stop, or its other side, becomes a market order at its level, or at the first price beyond it after a gap.
+
+        One that was touched before it reached the venue is a market order by then, wherever the price has gone.
+        """
+        reached = self.triggers(order, market)
+        if order.stop_price is None or not (reached or order.triggered):
             return None
-        if market.high == market.low:
+        if not reached or market.high == market.low:
             return self.at_market(order, market, instrument)
         first = instrument.price(market.price)
         level = max(order.stop_price, first) if _upwards(order) else min(order.stop_price, first)
@@ -112,6 +120,11 @@ class FillModel(msgspec.Struct, frozen=True):
     def worse(self, side: OrderSide, price: Decimal, instrument: Instrument) -> Decimal:
         """``price`` with the slippage."""
         return price + side.sign * self.slippage_ticks * instrument.tick_size
+
+
+def _touched(order: Order) -> bool:
+    """Whether a level that we watch was touched; a stop-limit is triggered by the venue."""
+    return order.triggered and order.limit_price is None
 
 
 def _upwards(order: Order) -> bool:

@@ -43,6 +43,8 @@ class Command(msgspec.Struct, frozen=True):
     target: Target
     reason: str
     ts_event: int
+    final: bool = False
+    """The data has ended: whatever the hour, the last price counts."""
 
 
 class GapSeen(msgspec.Struct, frozen=True):

@@ -35,9 +35,18 @@ def in_order(fills: Iterable[Fill]) -> list[Fill]:
     for _, same in groupby(sorted(fills, key=lambda fill: fill.seq), key=lambda fill: fill.seq):
         waiting = list(same)
         while waiting:
-            wanted = Purpose.EXIT if position else Purpose.ENTRY
-            fill = next((fill for fill in waiting if fill.purpose is wanted), waiting[0])
+            fill = next((fill for fill in waiting if _follows(fill, position)), waiting[0])
             waiting.remove(fill)
             position += fill.quantity * fill.side.sign
             ordered.append(fill)
     return ordered
+
+
+def _follows(fill: Fill, position: Decimal) -> bool:
+    return fill.purpose is Purpose.EXIT and fill.side.sign * position < 0 if position else fill.purpose is Purpose.ENTRY
+
+
+def by_exit(trades: Iterable[Trade], fills: Sequence[Fill]) -> list[Trade]:
+    """The trades of ``fills``, which are in order, as they happened; several may have ended at one time."""
+    place = {fill.fill_id: index for index, fill in enumerate(fills)}
+    return sorted(trades, key=lambda trade: place.get(trade.trade_id, -1))

@@ -40,6 +40,8 @@ class Goal(msgspec.Struct, frozen=True):
     """The level that was touched, until the exit that it asks for was sent."""
     closing: bool = False
     """``order_id`` is an exit."""
+    protective: bool = False
+    """The exit that waits is one a level asked for: no wish of the strategy calls it off."""
 
 
 class NextOrder(msgspec.Struct, frozen=True):
@@ -58,7 +60,7 @@ def next_order(goal: Goal, leg: Leg, state: LegState) -> NextOrder | None:
     quantity = state.quantity
     direction = (quantity > 0) - (quantity < 0)
     side, touch = OrderSide.SELL if direction > 0 else OrderSide.BUY, goal.touch
-    if direction == goal.target and touch is None:
+    if direction == goal.target and (touch is None or not direction):
         return None
     if direction:
         if touch is None:

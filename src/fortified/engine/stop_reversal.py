@@ -6,13 +6,14 @@ and opens; a protective exit goes the same way. Every order passes the risk gate
 
 import hashlib
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from fortified.domain.account import AccountId
 from fortified.domain.calendar import Calendar
+from fortified.domain.exits import ExitRules
 from fortified.domain.order import ZERO, Order, OrderStatus, OrderType, Purpose
 from fortified.domain.signal import Signal, Target
 from fortified.engine.config import EngineConfig, Moment
@@ -32,6 +33,8 @@ class StopReversalHandler:
         self.goals: dict[AccountId, Goal] = {}
         self.entry_bar = -1
         self.entry_decision = ""
+        self.exits: dict[AccountId, ExitRules] = {}
+        """Of the latest entry order of each account, where its signal had some of its own."""
         self.recent: dict[AccountId, deque[int]] = {
             leg.account: deque(maxlen=config.limits.max_orders_per_minute or 1) for leg in config.legs
         }
@@ -66,7 +69,9 @@ class StopReversalHandler:
             exits=signal.exits,
         )
         for leg in self._config.legs:
-            touch = touches.get(leg.account)
+            touch, known = touches.get(leg.account), self.goals.get(leg.account)
+            if known is not None and known.protective and not commanded:
+                continue
             self.goals[leg.account] = goal if touch is None else msgspec.structs.replace(goal, touch=touch)
 
     def protect(self, touches: Mapping[AccountId, Touch], moment: Moment, bar_index: int) -> None:
@@ -121,9 +126,15 @@ class StopReversalHandler:
         text = f"the exit of {order.symbol} ended {order.status}: {order.text or 'no reason given'}; the position stays as it is"
         return Decision(denials=(Denial(DenialCode.CLOSE_FAILED, text, order.account, order.ts_updated, order.reason),))
 
-    def restore(self, goals: Mapping[AccountId, Goal], entry: tuple[int, str], recent: Mapping[AccountId, Sequence[int]]) -> None:
+    def restore(
+        self,
+        goals: Mapping[AccountId, Goal],
+        exits: Mapping[AccountId, ExitRules],
+        entry: tuple[int, str],
+        recent: Mapping[AccountId, Sequence[int]],
+    ) -> None:
         """Take up what was pursued before."""
-        self.goals = dict(goals)
+        self.goals, self.exits = dict(goals), dict(exits)
         self.entry_bar, self.entry_decision = entry
         for account, stamps in recent.items():
             self.recent[account] = deque(stamps, maxlen=self._config.limits.max_orders_per_minute or 1)
@@ -146,18 +157,27 @@ class StopReversalHandler:
                 deferred=False,
                 touch=None,
                 closing=step.purpose is Purpose.EXIT,
+                protective=False,
             )
             self.recent[leg.account].append(order.ts_created)
             if step.purpose is Purpose.ENTRY:
-                self.entry_bar, self.entry_decision = goal.bar_index, goal.decision_id
+                self._note_entry(leg.account, goal)
             return order
         if step.purpose is Purpose.EXIT and denial.code in (DenialCode.SESSION_CLOSED, DenialCode.STALE_DATA):
-            known = self.goals[leg.account].deferred
+            known, protective = self.goals[leg.account].deferred, goal.protective or goal.touch is not None
             # The exit waits; what would have been opened behind it is old by then, and so is the level that was touched.
-            self.goals[leg.account] = msgspec.structs.replace(goal, target=Target.FLAT, touch=None, deferred=True)
+            self.goals[leg.account] = msgspec.structs.replace(
+                goal, target=Target.FLAT, reason=order.reason, touch=None, deferred=True, protective=protective
+            )
             return None if known else denial
         del self.goals[leg.account]
         return denial
+
+    def _note_entry(self, account: AccountId, goal: Goal) -> None:
+        self.entry_bar, self.entry_decision = goal.bar_index, goal.decision_id
+        self.exits.pop(account, None)
+        if goal.exits is not None:
+            self.exits[account] = goal.exits
 
     def _restamped(self, goal: Goal, moment: Moment) -> Goal:
         price = self._config.instrument.price(moment.price)
@@ -200,7 +220,7 @@ class StopReversalHandler:
 
     def _context(self, held: LegState, leg: Leg, goal: Goal, step: NextOrder, moment: Moment, state: TradingState) -> RiskContext:
         touched = goal.touch is not None and step.purpose is Purpose.EXIT  # within the event, while the session was open
-        open_now = self._is_open(moment.ts_event) if goal.commanded else moment.session_open
+        open_now = self._calendar.session_at(moment.ts_event) is not None if goal.commanded else moment.session_open
         return RiskContext(
             ts_event=moment.ts_event,
             state=state,
@@ -215,10 +235,6 @@ class StopReversalHandler:
             recent=self.recent[leg.account],
         )
 
-    def _is_open(self, ts_event: int) -> bool:
-        """Whether a session is open, or closes this very moment: what ends with the data is closed at the last price."""
-        return any(self._calendar.session_at(ts_ns) is not None for ts_ns in (ts_event, ts_event - 1))
-
     def _day_pnl(self, held: LegState, ts_event: int) -> Decimal:
         if self._config.limits.daily_loss is None or held.trading_day != str(self._calendar.trading_day(ts_event)):
             return ZERO
@@ -227,12 +243,19 @@ class StopReversalHandler:
 
 def order_id(strategy: str, symbol: str, timeframe: str, account: AccountId, goal: Goal, purpose: Purpose) -> str:
     """A client order id as a pure function of what caused the order: 32 hex digits."""
-    return order_id_of((strategy, symbol, timeframe, account, goal.decision_id, purpose.value, str(goal.attempts)))
+    return order_ids((strategy, symbol, timeframe, account))(goal.decision_id, purpose, goal.attempts)
 
 
-def order_id_of(parts: Sequence[str]) -> str:
-    """The id of strategy, symbol, timeframe, account, decision, purpose and attempt."""
-    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+def order_ids(runner: Sequence[str]) -> Callable[[str, Purpose, int], str]:
+    """The ids of the orders of strategy, symbol, timeframe and account, by decision, purpose and attempt."""
+    begun = hashlib.blake2b("\x1f".join((*runner, "")).encode(), digest_size=16)
+
+    def order(decision_id: str, purpose: Purpose, attempt: int) -> str:
+        digest = begun.copy()
+        digest.update(f"{decision_id}\x1f{purpose.value}\x1f{attempt}".encode())
+        return digest.hexdigest()
+
+    return order
 
 
 def _hinders(order: Order, goal: Goal) -> bool:

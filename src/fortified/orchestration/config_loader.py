@@ -10,14 +10,17 @@ from typing import Protocol
 import msgspec
 
 from fortified.domain.errors import ConfigError
+from fortified.domain.exits import Distance, ExitRules
 from fortified.domain.instrument import AssetClass, Instrument
 from fortified.domain.order import ZERO
 from fortified.domain.ticker import TickerConfig
 from fortified.domain.timeframe import Timeframe
+from fortified.engine.sizing import Sizing
 from fortified.strategies.base import BaseStrategy, parse_params
 
 VENUES = ("schwab", "tastytrade")
 NO_FUTURES = frozenset({"schwab"})
+FARTHEST = Decimal(1_000_000_000)
 
 
 class Strategies(Protocol):
@@ -39,7 +42,7 @@ class ConfigLoader:
         """``config`` in its canonical form.
 
         Raises:
-            ConfigError: the strategy, symbol, timeframe, a quantity or a parameter is not valid.
+            ConfigError: the strategy, symbol, timeframe, a quantity, a protective exit, the sizing or a parameter is not valid.
         """
         instrument = self._instruments(config.symbol)
         timeframe = Timeframe.parse(config.timeframe)
@@ -56,13 +59,46 @@ class ConfigLoader:
             _check_quantity(venue, quantity)
             _check_symbol(venue, quantity, self._instruments(symbols.get(venue, instrument.symbol)))
         return msgspec.structs.replace(
-            config,
+            with_canonical_rules(config),
             symbol=instrument.symbol,
             timeframe=timeframe.name,
             parameters=parameters,
             symbols=symbols,
             quantities=dict(sorted(config.quantities.items())),
         )
+
+
+def with_canonical_rules(config: TickerConfig) -> TickerConfig:
+    """``config`` with its protective exits, sizing and cash in the one spelling that each has.
+
+    Raises:
+        ConfigError: one of them is not understood or out of its bounds; it is named.
+    """
+    rules = ExitRules.parse(config.stop_loss, config.take_profit, config.trailing)
+    sizing = Sizing.parse(config.sizing)
+    if not config.cash.is_finite() or config.cash <= ZERO:
+        raise ConfigError(f"cash {config.cash} is not possible; give an amount above 0")
+    return msgspec.structs.replace(
+        config,
+        stop_loss=_spelled("stop_loss", rules.stop_loss),
+        take_profit=_spelled("take_profit", rules.take_profit),
+        trailing=_spelled("trailing", rules.trailing),
+        sizing=f"{_plain(sizing.percent)}%" if sizing.method == "percent" else sizing.method,
+        cash=_plain(config.cash),
+    )
+
+
+def _spelled(name: str, distance: Distance | None) -> str | None:
+    if distance is None:
+        return None
+    if distance.amount > FARTHEST:
+        raise ConfigError(f"{name}: a distance of more than {FARTHEST} {distance.unit} is not possible; leave {name} out for none")
+    return str(msgspec.structs.replace(distance, amount=_plain(distance.amount)))
+
+
+def _plain(number: Decimal) -> Decimal:
+    """``number`` without needless zeros and without an exponent."""
+    return Decimal(f"{number.normalize():f}")
 
 
 def _check_quantity(venue: str, quantity: Decimal) -> None:

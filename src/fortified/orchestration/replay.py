@@ -11,7 +11,7 @@ from fortified.domain.order import OrderEvent
 from fortified.domain.signal import Target
 from fortified.domain.timeframe import Timeframe
 from fortified.engine.inputs import Command
-from fortified.engine.result import RunResult, in_order
+from fortified.engine.result import RunResult, by_exit, in_order
 from fortified.engine.statistics import trade_statistics
 from fortified.orchestration.aggregation_manager import AggregationManager
 from fortified.orchestration.strategy_runner import StrategyRunner
@@ -71,7 +71,7 @@ class ReplaySession:
         await self._runner.settle(close_out())
         now = self._runner.engine.now_ns()
         if now is not None and self._runner.open_quantity():
-            await self._runner.command(Command(END, Target.FLAT, END, now))
+            await self._runner.command(Command(END, Target.FLAT, END, now, final=True))
 
     async def _consume(self, reader: BusReader) -> None:
         """Step through the streams until the source has ended and nothing is left. A batch is never left half done."""
@@ -84,12 +84,13 @@ class ReplaySession:
 
     async def _result(self, late: int, out_of_session: int) -> RunResult:
         key = self._runner.key
-        trades, _ = await self._store.ledger.trades(TradeQuery(strategy=key.strategy, descending=False, limit=None))
-        fills = list(await self._store.ledger.fills(strategy=key.strategy, limit=10_000_000))
+        found, _ = await self._store.ledger.trades(TradeQuery(strategy=key.strategy, descending=False, limit=None))
+        fills = in_order(await self._store.ledger.fills(strategy=key.strategy, limit=10_000_000))
+        trades = by_exit(found, fills)
         return RunResult(
             bars=self._runner.bars,
             orders=self._runner.orders,
-            fills=in_order(fills),
+            fills=fills,
             trades=trades,
             stats=trade_statistics(trades),
             digest=self._runner.digest.hex(),

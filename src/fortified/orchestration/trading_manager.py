@@ -15,15 +15,17 @@ import msgspec
 from fortified.domain.account import Mode, account_id
 from fortified.domain.calendar import get_calendar
 from fortified.domain.errors import ConfigError, FortifiedError, InvariantError, NotFound, Refused, StoreUnavailable
+from fortified.domain.exits import ExitRules
 from fortified.domain.instrument import Instrument
 from fortified.domain.order import Order
 from fortified.domain.signal import Target
 from fortified.domain.ticker import TickerConfig
 from fortified.domain.timeframe import Timeframe
-from fortified.engine.config import EngineConfig
+from fortified.engine.config import EngineConfig, warmup_bars
 from fortified.engine.engine import Engine
 from fortified.engine.inputs import Command, Denial, Leg
 from fortified.engine.risk import RiskLimits
+from fortified.engine.sizing import Sizing
 from fortified.orchestration.aggregation_manager import AggregationManager
 from fortified.orchestration.backfill_service import BackfillService
 from fortified.orchestration.config_loader import ConfigLoader, Strategies
@@ -389,7 +391,7 @@ class TradingManager:
             self._around.log("runner"),
             clock=self._clock,
             freshness_ns=self._around.freshness_ns,
-            made_of=f"{strategy.__qualname__} {msgspec.json.encode(config.parameters, order='deterministic').decode()}",
+            made_of=_made_of(strategy, config),
         )
         handle.runner = runner
         if not await runner.recover():
@@ -401,12 +403,20 @@ class TradingManager:
             for bar in await self._backfill.warmup(ref, engine.config.warmup, through):
                 engine.warm(bar)
             await runner.save()
+        self._tell_unprotected(key, engine)
         handle.reader = await self.store.bus.reader(ref, key.group, key.consumer, runner.joined)
         handle.state = "running"
         self._log.info(
             "runner started", runner=str(key), warm=engine.is_warm, bars=engine.warm_count, from_entry=str(last), seq=seq_of(last)
         )
         self.listeners.emit(self._status(handle))
+
+    def _tell_unprotected(self, key: RunnerKey, engine: Engine) -> None:
+        """An entry arms the levels: what was opened before there were any, or in another timeframe, has none."""
+        for leg in engine.config.legs if engine.config.exits else ():
+            position = self._positions.position(leg.account, key.strategy, leg.symbol)
+            if position is not None and position.quantity and leg.account not in engine.armed:
+                self._log.warning("an open position has no protective exits", runner=str(key), account=leg.account)
 
     def _engine(self, strategy: type[BaseStrategy], config: TickerConfig, instrument: Instrument) -> Engine:
         strategy_config = StrategyConfig(config.symbol, config.timeframe, config.parameters)
@@ -419,15 +429,19 @@ class TradingManager:
             Leg(account_id(Mode.PAPER, venue), config.symbols.get(venue, config.symbol), config.quantities[venue])
             for venue in config.venues
         )
+        exits = ExitRules.parse(config.stop_loss, config.take_profit, config.trailing)
         engine_config = EngineConfig(
             strategy=strategy.name,
             timeframe=config.timeframe,
             instrument=instrument,
             legs=legs,
-            warmup=create().warmup_periods(),
+            warmup=warmup_bars(create().warmup_periods(), exits),
             trade_enabled=config.trade_enabled,
             live_allowed=self._around.live_allowed,
             limits=self._around.limits,
+            exits=exits,
+            sizing=Sizing.parse(config.sizing),
+            cash=config.cash,
         )
         return Engine(engine_config, create, get_calendar(instrument.calendar))
 
@@ -503,6 +517,12 @@ def _info(strategy: type[BaseStrategy]) -> StrategyInfo:
     schema = msgspec.json.schema(strategy.Params)
     parameters = schema["$defs"].get(strategy.Params.__name__, {}) if "$defs" in schema else schema
     return StrategyInfo(strategy.name, strategy.title or strategy.name, (strategy.__doc__ or "").strip(), parameters)
+
+
+def _made_of(strategy: type[BaseStrategy], config: TickerConfig) -> str:
+    """What the memory of a strategy depends on: its parameters, and what decides on the positions it is told of."""
+    rules = (config.stop_loss, config.take_profit, config.trailing, config.sizing, config.cash)
+    return f"{strategy.__qualname__} {msgspec.json.encode((config.parameters, *rules), order='deterministic').decode()}"
 
 
 def _same_position(one: RunnerKey, other: RunnerKey) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fortified.backtest.batch import METRICS, Batch, crossing_of
+from fortified.backtest.batch import METRICS, crossing_of
 from fortified.research.run import Backtest, is_plain
 from fortified.runs import RunOptions, build_engine
 from fortified.strategies.base import parse_params
@@ -33,7 +33,7 @@ def evaluate_batch(test: Backtest, points: Sequence[Mapping[str, Any]]) -> NDArr
     if len(known) < len(points):
         return None
     config = build_engine(_with(test.options, points[0]), test.instrument, test.timeframe, test.strategy).config
-    batch = Batch(test.tape, config, test.options.fills, test.fees, flatten=test.options.flatten)
+    batch = test.batch(config, test.tape)
     if not batch.is_possible:
         return None
     return batch.evaluate(known, test.options.warmup, test.calendar)

@@ -69,6 +69,7 @@ class Backtest:
         self.timeframe = Timeframe.parse(options.timeframe)
         self.calendar = get_calendar(self.instrument.calendar)
         self.fees = FeeModel.parse(options.fee)
+        self._batch: Batch | None = None
 
     def run(self, params: Mapping[str, Any] | None = None, progress: Progress = nothing) -> BacktestResult:
         """One run; ``params`` replace those of the options.
@@ -120,6 +121,12 @@ class Backtest:
         part.tape, part.bars = tape, self.bars[first_bar:stop_bar]
         return part
 
+    def batch(self, config: EngineConfig, tape: Tape) -> Batch:
+        """Runs without calls, which share their lines; ``config`` may be that of any parameters."""
+        if self._batch is None:
+            self._batch = Batch(tape, config, self.options.fills, self.fees, flatten=self.options.flatten)
+        return self._batch
+
     # --- two ways ---
 
     def _in_lane(self, options: RunOptions, engine: Engine, tape: Tape, progress: Progress) -> BacktestResult:
@@ -142,7 +149,7 @@ class Backtest:
         crossing = crossing_of(self.strategy, parse_params(self.strategy, options.params))
         if crossing is None:
             return None
-        batch = Batch(tape, config, options.fills, self.fees, flatten=options.flatten)
+        batch = self.batch(config, tape)
         return batch.run(crossing, config.warmup) if batch.is_possible else None
 
     def _drive(self, strategy: BaseStrategy, config: EngineConfig, tape: Tape, done: Callable[[int], None], options: RunOptions) -> Log:

@@ -8,11 +8,12 @@ import functools
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from traceback import walk_tb
 from typing import Any, ClassVar, Protocol
 
 import msgspec
 
-from fortified.domain.errors import ConfigError, StrategyError
+from fortified.domain.errors import ConfigError, FortifiedError, StrategyError
 from fortified.domain.market import Bar, BarUpdate
 from fortified.domain.signal import OrderSide, Signal, Target
 from fortified.indicators.base import Indicator
@@ -20,6 +21,8 @@ from fortified.indicators.base import Indicator
 Answer = Signal | Mapping[str, Any] | None
 Answers = Answer | Iterable[Signal | Mapping[str, Any]]
 PLAIN = (int, float, str, bool, type(None))
+CALLERS = 4
+"""Lines that led to the one that raised, as far as they are told."""
 
 
 class Logger(Protocol):
@@ -104,15 +107,43 @@ class BaseStrategy(ABC):
                 setattr(self, name, value)
 
 
-def failure(strategy: BaseStrategy, error: Exception, moment: str) -> StrategyError:
-    """``error``, which ``strategy`` raised at ``moment``, in words: where in its own file, and what."""
-    path = sys.modules[type(strategy).__module__].__file__
-    line, step = None, error.__traceback__
-    while step is not None:
-        if step.tb_frame.f_code.co_filename == path:
-            line = step.tb_lineno
-        step = step.tb_next
-    place = f"{path}, line {line}" if line is not None else path
+def new_strategy(strategy: type[BaseStrategy], config: StrategyConfig, logger: Logger) -> BaseStrategy:
+    """A fresh instance.
+
+    Raises:
+        ConfigError: a parameter is not possible. StrategyError: its ``__init__`` raised.
+    """
+    try:
+        return strategy(config, logger)
+    except FortifiedError:
+        raise
+    except Exception as error:
+        raise failure(strategy, error, "its creation") from error
+
+
+def own_warmup(strategy: BaseStrategy) -> int:
+    """The closed bars that ``warmup_periods`` asks for.
+
+    Raises:
+        ConfigError: that is no number of bars. StrategyError: it raised.
+    """
+    try:
+        bars = strategy.warmup_periods()
+    except Exception as error:
+        raise failure(strategy, error, "warmup_periods()") from error
+    if type(bars) is not int or bars < 0:
+        raise ConfigError(f"strategy {strategy.name!r}: warmup_periods() gave {bars!r}; return a whole number of bars, 0 or more")
+    return bars
+
+
+def failure(strategy: BaseStrategy | type[BaseStrategy], error: Exception, moment: str) -> StrategyError:
+    """``error``, which ``strategy`` raised at ``moment``, in words: the lines of its own module on the way there, and what."""
+    module = strategy.__module__
+    steps = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__) if frame.f_globals.get("__name__") == module]
+    place = str(getattr(sys.modules[module], "__file__", module))
+    if steps:
+        place = f"{steps[-1][0]}, line {steps[-1][1]}"
+        place += "".join(f", called from line {line}" for _, line in steps[-2 : -2 - CALLERS : -1])
     return StrategyError(f"strategy {strategy.name!r} failed on {moment}, at {place}: {type(error).__name__}: {error}")
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from fortified.api.deps import ManagerDep, StoreDep, Trader, Viewer
 from fortified.api.facade import TradingFacade
 from fortified.api.tickers_body import parse_ticker, ticker_answer
+from fortified.api.wire import Number
 from fortified.domain.errors import NotFound
 from fortified.domain.instrument import normalise_symbol
 from fortified.domain.ticker import TickerConfig
@@ -27,6 +28,8 @@ _FLAT = {
     "period_2": 21,
     "trend_line_1": "EMA",
     "trend_line_2": "EMA",
+    "stop_loss": "1.5atr",
+    "take_profit": "40ticks",
 }
 _NESTED = {
     "strategy": "triple_ema",
@@ -49,6 +52,11 @@ class TickerOut(BaseModel):
     timeframe: str
     trade_enabled: bool
     demo: bool
+    stop_loss: str | None
+    take_profit: str | None
+    trailing: str | None
+    sizing: str
+    cash: Number
     parameters: dict[str, Any]
 
 
@@ -90,7 +98,9 @@ async def put_ticker(body: TickerBody, _: Trader, manager: ManagerDep) -> Ticker
     """Either documented shape. The configuration is replaced as a whole; the answer has the one canonical shape.
 
     `{broker}_quantity` is what that broker trades, `{broker}_symbol` what it trades instead of the symbol. A plain `quantity` goes to
-    tastytrade for futures and to schwab for equities. All other keys are the strategy's parameters (`GET /api/strategies`).
+    tastytrade for futures and to schwab for equities. `stop_loss`, `take_profit` and `trailing` are distances from the entry, `20ticks`,
+    `10pts`, `0.5%` or `1.5atr`; `sizing` is `fixed`, `all_in` or a share of the equity such as `25%`, which begins with `cash`. All other
+    keys are the strategy's parameters (`GET /api/strategies`).
     """
     return _answer(await manager.put_ticker(parse_ticker(body, _parameters(manager))))
 

@@ -11,16 +11,17 @@ import msgspec
 import numpy as np
 
 from fortified.domain.errors import ConfigError, StrategyError
+from fortified.research.batch import METRICS, evaluate_batch
 from fortified.research.data import Data
 from fortified.research.optimize.folds import Span
-from fortified.research.optimize.objective import METRICS, Days, Rows, as_row, days_of, metrics
+from fortified.research.optimize.objective import Days, Rows, as_row, days_of, metrics
 from fortified.research.optimize.result import Metrics
 from fortified.research.optimize.space import Space
-from fortified.research.optimize.standin import evaluate_batch
 from fortified.research.run import Backtest
 from fortified.runs import RunOptions, build_engine
 from fortified.strategies.base import BaseStrategy
 
+TRADES = METRICS.index("trades")
 KEPT_PARTS = 3
 """Parts of the data whose bars a worker keeps: the folds are searched one after another."""
 
@@ -57,8 +58,8 @@ class Part:
             self._days = days_of(result)
         return metrics(result, self._days)
 
-    def evaluate_all(self, points: Sequence[Mapping[str, Any]]) -> Sequence[Metrics] | None:
-        """The metrics of many runs at once, where the strategy can do that; None: evaluate one by one."""
+    def evaluate_all(self, points: Sequence[Mapping[str, Any]]) -> Rows | None:
+        """The metrics of many runs at once, where the strategy can do that; ``trades`` is NaN where it cannot."""
         try:
             return evaluate_batch(self.test, points)
         except ConfigError:  # a combination is refused: one by one it is known which
@@ -79,14 +80,15 @@ class Evaluator:
         """The answer to a job. What a strategy raises is a fault of the point."""
         began = time.perf_counter()
         points = [self._space.params(number) for number in job.numbers]
-        batch = None if job.warm else self._part(job.span).evaluate_all(points)
-        rows = np.full((len(points), len(METRICS)), np.nan)
+        rows = None if job.warm else self._part(job.span).evaluate_all(points)
+        if rows is None:
+            rows = np.full((len(points), len(METRICS)), np.nan)
         refused: dict[int, str] = {}
         failed: dict[int, str] = {}
-        for place, (number, params) in enumerate(zip(job.numbers, points, strict=True)):
+        for place in np.flatnonzero(np.isnan(rows[:, TRADES])).tolist():
+            number, params = job.numbers[place], points[place]
             try:
-                found = batch[place] if batch is not None else self._part_for(job, params).evaluate(params)
-                rows[place] = as_row(found)
+                rows[place] = as_row(self._part_for(job, params).evaluate(params))
             except ConfigError as error:
                 refused[number] = str(error)
             except StrategyError as error:

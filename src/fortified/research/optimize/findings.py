@@ -5,8 +5,9 @@ Owns the table of points and their metrics over one span of bars. Who adds sees 
 
 import numpy as np
 
+from fortified.research.batch import METRICS
 from fortified.research.optimize.evaluate import Answer
-from fortified.research.optimize.objective import METRICS, Rows
+from fortified.research.optimize.objective import Rows
 
 
 class Findings:

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from fortified.domain.calendar import get_calendar
 from fortified.domain.errors import ConfigError
 from fortified.engine.performance import statistics, trading_days
+from fortified.research.batch import METRICS
 from fortified.research.optimize.result import Metrics
 from fortified.research.result import BacktestResult
 
 type Rows = NDArray[np.float64]
-"""One row of metrics per point, NaN where there is no value."""
+"""One row of ``METRICS`` per point, NaN where there is no value."""
 
 type Days = NDArray[np.int32]
 
-METRICS: Final = (*("net_pnl", "return_percent", "sharpe", "sortino", "profit_factor", "win_rate", "trades", "max_drawdown", "expectancy"),)
 MINIMISED: Final = frozenset({"max_drawdown"})
 NEUTRAL: Final = {"profit_factor": 1.0}
 """Above it a run earns, below it loses; 0 for those that are not named."""

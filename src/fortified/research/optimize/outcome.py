@@ -6,8 +6,9 @@ Owns how many are kept and tested, and what is said of those without metrics.
 from collections.abc import Iterator, Mapping, Sequence
 
 from fortified.domain.errors import ConfigError, StrategyError
+from fortified.research.batch import METRICS
 from fortified.research.optimize.findings import Findings
-from fortified.research.optimize.objective import METRICS, Objective, as_metrics, order
+from fortified.research.optimize.objective import Objective, as_metrics, order
 from fortified.research.optimize.result import Metrics, Point
 from fortified.research.optimize.robustness import at_the_edge, lonely_peak
 from fortified.research.optimize.space import Space

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 type Metrics = dict[str, float | None]
-"""By name (see ``objective.METRICS``); None where a ratio has no value."""
+"""By name (see ``research/batch.py:METRICS``); None where a ratio has no value."""
 
 
 class Point(msgspec.Struct, frozen=True):
