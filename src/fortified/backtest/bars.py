@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise, repeat
+from multiprocessing.process import parent_process
 from types import ModuleType
 from typing import NamedTuple
 
@@ -215,6 +216,7 @@ def side_by_side(rows: int, items: int, work: Callable[[slice], tuple[Floats, ..
 
 def _parts(rows: int, items: int) -> list[slice]:
     """Even parts of the items, at most one for each processor, and none so small that a thread costs more than it spares."""
-    count = max(1, min(os.cpu_count() or 1, MOST_THREADS, rows // ROWS_PER_THREAD))
+    alone = parent_process() is None  # the siblings of a worker have the other processors
+    count = max(1, min(os.cpu_count() or 1, MOST_THREADS, rows // ROWS_PER_THREAD)) if alone else 1
     edges = [items * part // count for part in range(count + 1)]
     return [slice(begin, end) for begin, end in pairwise(edges)]

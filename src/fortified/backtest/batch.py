@@ -79,7 +79,7 @@ class Batch:
         compiled = kernels("run_kernels")
         assert compiled is not None
         fills, refused, unfilled = compiled.walk(
-            *(self.line(*crossing.first), self.line(*crossing.second), int(crossing.up), int(crossing.down), warmup), *self._given
+            self.line(*crossing.first), self.line(*crossing.second), (int(crossing.up), int(crossing.down), warmup), *self._given
         )
         if unfilled < 0:
             return None
@@ -111,7 +111,7 @@ class Batch:
         money = self._money(calendar)
 
         def work(part: slice) -> tuple[Floats, ...]:
-            return (compiled.evaluate(lines, lines, *(column[part] for column in columns), *self._given, *money),)
+            return (compiled.evaluate(lines, *(column[part] for column in columns), *self._given, money),)
 
         [rows] = side_by_side(len(crossings) * len(self._tape.bars), len(crossings), work)
         return rows
@@ -137,14 +137,12 @@ class Batch:
         """What every run is told."""
         compiled = kernels("run_kernels")
         assert compiled is not None
-        tape, instrument = self._tape, self._config.instrument
+        tape, instrument, bars = self._tape, self._config.instrument, self._tape.bars
         quotes = (_NONE if tape.bid is None else tape.bid, _NONE if tape.ask is None else tape.ask)
-        fills = int(self._fills.market == "next"), self._fills.slippage_ticks, float(instrument.tick_size), *self._rules.ratio
-        at_market = (compiled.at_market(side, tape.price, *quotes, tape.ends, *fills) for side in (1, -1))
-        return (
-            *(tape.price, *quotes, tape.ends, tape.bars.high, tape.bars.low, tape.bars.flags, *fills),
-            *(*(step or 0 for step in self._rules.steps), int(self._flatten), *at_market),
-        )
+        data = (tape.price, *quotes, tape.ends, bars.high, bars.low, bars.flags)
+        venue = (int(self._fills.market == "next"), self._fills.slippage_ticks, float(instrument.tick_size), *self._rules.ratio)
+        rules = (*(step or 0 for step in self._rules.steps), int(self._flatten))
+        return data, venue, rules, (compiled.at_market(1, data, venue), compiled.at_market(-1, data, venue))
 
     def _money(self, calendar: Calendar) -> tuple[Any, ...]:
         bars, config, fees = self._tape.bars, self._config, self._fees

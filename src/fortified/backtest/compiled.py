@@ -19,6 +19,13 @@ LINES: Final = types.Array(types.float64, 2, "C", readonly=True)
 INT: Final = types.int64
 FLOAT: Final = types.float64
 
+
+def tuples(*parts: Any) -> Any:
+    """The type of a tuple of such arguments."""
+    return _types.Tuple(parts)
+
+
+_types: Any = types
 _settings: Any = config  # its fields are made when it is imported
 
 _OWN: Final = f"{__name__}.ShippedCacheLocator"

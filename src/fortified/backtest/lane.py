@@ -169,6 +169,8 @@ class Lane:
         if not rules.rules:
             return
         atr = self._range_at(number) if rules.rules.needs_atr else None
+        if atr is None and rules.rules.needs_atr:
+            self._refuse(int(self._tape.ts[place]), DenialCode.NO_EXIT_LEVEL, number + 1, signal.reason)
         levels = rules.of(entry, self._sign, atr)
         self._armed = Armed(self._sign, 0, 0, entry, levels.stop, levels.target, levels.trail)
         self._armed_at = place

@@ -24,6 +24,7 @@ from fortified.engine.fees import FeeModel
 from fortified.engine.fills import FillModel
 from fortified.engine.inputs import Denial, DenialCode
 from fortified.engine.stop_reversal import order_ids
+from fortified.engine.tick_level import NO_RANGE
 
 type Ints = NDArray[np.int64]
 type Floats = NDArray[np.float64]
@@ -187,7 +188,7 @@ class LaneOutcome:
             signed = quantity * side
             cost = nothing + signed * entry
             nothing = cost - cost  # keeps its digits, as the cost of a position that was closed does
-            gross = (signed * out - cost) * multiplier
+            gross = ZERO + (signed * out - cost) * multiplier  # added up as there: no −0 at a price of zero
             paid = fees[opened] + fees[closed]
             top, bottom = max(entry, out), min(entry, out)
             if high == high:  # noqa: PLR0124  # NaN: it saw nothing
@@ -259,6 +260,7 @@ class LaneOutcome:
         texts = {
             DenialCode.SESSION_CLOSED: f"{config.instrument.symbol} does not trade now by calendar {config.instrument.calendar}",
             DenialCode.WARMING_UP: "{} bars seen, " + f"{config.warmup} are needed before the first entry",
+            DenialCode.NO_EXIT_LEVEL: NO_RANGE,
             DenialCode.ONE_TRADE_PER_BAR: "bar {} has had its entry; the next one may follow after the bar closes",
         }
         return [Denial(code, texts[code].format(bars), leg.account, ts_event, reason) for ts_event, code, bars, reason in self._log.refused]

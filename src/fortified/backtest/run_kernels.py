@@ -7,7 +7,7 @@ the bit. Knows no strategy: it is given the lines that cross.
 import numpy as np
 from numpy.typing import NDArray
 
-from fortified.backtest.compiled import FLOAT, FLOATS, INT, INTS, LINES, inner, kernel
+from fortified.backtest.compiled import FLOAT, FLOATS, INT, INTS, LINES, inner, kernel, tuples
 from fortified.engine.tick_level import TOLERANCE
 
 type Ints = NDArray[np.int64]
@@ -24,11 +24,24 @@ METRICS = 9
 """net_pnl, return_percent, sharpe, sortino, profit_factor, win_rate, trades, max_drawdown, expectancy."""
 FLAT = 1e-12
 """Daily returns that differ by less do not differ; as in ``engine.performance``."""
-WALK = (
-    *(FLOATS, FLOATS, INT, INT, INT, FLOATS, FLOATS, FLOATS, INTS, FLOATS, FLOATS, INTS),
-    *(INT, INT, FLOAT, INT, INT, INT, INT, INT, INT, FLOATS, FLOATS),
-)
-"""The arguments of ``walk``."""
+TAPE = tuples(FLOATS, FLOATS, FLOATS, INTS, FLOATS, FLOATS, INTS)
+"""Prices, bids and asks by place (the last two may be empty); ends, highs, lows and flags of bars."""
+VENUE = tuples(INT, INT, FLOAT, INT, INT)
+"""Whether market orders fill at the next tick, slippage in ticks, the tick size, and its numerator and denominator."""
+RULES = tuples(INT, INT, INT, INT)
+"""Ticks to stop, target and trailing stop, 0 for none; whether to close at the end of the data."""
+AT_MARKET = tuples(FLOATS, FLOATS)
+"""What buying and selling at market gets that is decided at the close of each bar."""
+MONEY = tuples(FLOATS, INTS, FLOAT, FLOAT, FLOAT, FLOAT, INT, FLOAT)
+"""Closes of bars, last bar of each trading day, quantity, multiplier, fee and its minimum, whether it is by notional, cash."""
+
+type Tape = tuple[Floats, Floats, Floats, Ints, Floats, Floats, Ints]
+type Venue = tuple[int, int, float, int, int]
+type Rules = tuple[int, int, int, int]
+type AtMarket = tuple[Floats, Floats]
+type Notes = tuple[Ints, Floats, Ints, Marks]
+"""Fills, their prices, refusals, and room for the marks of crosses."""
+type Money = tuple[Floats, Ints, float, float, float, float, int, float]
 
 
 @inner
@@ -97,16 +110,17 @@ def ema(values: Floats, period: int) -> Floats:
 
 
 @inner
-def _level(entry: float, steps: int, tick: float, numerator: int, denominator: int) -> float:
+def _level(entry: float, steps: int, venue: Venue) -> float:
     """As ``LevelRules._at`` for an entry on a tick."""
+    _, _, tick, numerator, denominator = venue
     return float((np.rint(entry / tick) + steps) * numerator / denominator)
 
 
 @inner
-def _price(
-    side: int, place: int, kind: int, price: Floats, bid: Floats, ask: Floats, slip: int, tick: float, numerator: int, denominator: int
-) -> float:
+def _price(side: int, place: int, kind: int, tape: Tape, venue: Venue) -> float:
     """As ``Lane._price``; NaN for what only Decimal can tell: slippage from a price that is not on a tick."""
+    price, bid, ask, _, _, _, _ = tape
+    _, slip, tick, numerator, denominator = venue
     last = price[place]
     if kind <= TOUCH:
         quoted = np.nan
@@ -158,39 +172,18 @@ def _touch(
 
 @inner
 def _walk(  # noqa: PLR0912, PLR0915  # one loop over bars, with its state in registers
-    a: Floats,
-    b: Floats,
-    up: int,
-    down: int,
-    warmup: int,
-    price: Floats,
-    bid: Floats,
-    ask: Floats,
-    ends: Ints,
-    high: Floats,
-    low: Floats,
-    flags: Ints,
-    at_next: int,
-    slip: int,
-    tick: float,
-    numerator: int,
-    denominator: int,
-    stop_steps: int,
-    target_steps: int,
-    trail_steps: int,
-    flatten: int,
-    buys: Floats,
-    sells: Floats,
-    fills: Ints,
-    fill_prices: Floats,
-    refused: Ints,
-    crosses: Marks,
+    a: Floats, b: Floats, wishes: tuple[int, int, int], tape: Tape, venue: Venue, rules: Rules, at_market: AtMarket, notes: Notes
 ) -> tuple[int, int, int]:
-    """``Lane.run`` for two lines: the target is ``up`` where a crosses above b, ``down`` where it crosses below.
+    """``Lane.run`` for two lines: ``wishes`` are the targets where a crosses above b and below it, and the bars to warm up.
 
     ``fills`` gets (place, kind, side, closed, reason, decision) of each fill, ``refused`` (bar, code, reason). Returns how many of each,
     and the orders that never filled; −1 fills when only the lane can tell.
     """
+    up, down, warmup = wishes
+    price, _, _, ends, high, low, flags = tape
+    at_next, _, tick, numerator, denominator = venue
+    stop_steps, target_steps, trail_steps, flatten = rules
+    fills, fill_prices, refused, crosses = notes
     count, denied, unfilled = 0, 0, 0
     sign, armed_at, before = 0, -1, -1
     stop, target, trail, best = np.nan, np.nan, np.nan, np.nan
@@ -263,11 +256,11 @@ def _walk(  # noqa: PLR0912, PLR0915  # one loop over bars, with its state in re
             count += 1
             sign, armed_at = wish, place
             if levels:
-                best = _price(sign, place, kind, price, bid, ask, slip, tick, numerator, denominator)
+                best = _price(sign, place, kind, tape, venue)
                 if np.rint(best / tick) * numerator / denominator != best:
                     return -1, 0, 0
-                stop = _level(best, -sign * stop_steps, tick, numerator, denominator) if stop_steps else np.nan
-                target = _level(best, sign * target_steps, tick, numerator, denominator) if target_steps else np.nan
+                stop = _level(best, -sign * stop_steps, venue) if stop_steps else np.nan
+                target = _level(best, sign * target_steps, venue) if target_steps else np.nan
                 trail = trail_steps * numerator / denominator if trail_steps else np.nan
     if flatten and sign:
         _note(fills, count, last, REFERENCE, -sign, bars, END_OF_DATA, BY_COMMAND)
@@ -275,9 +268,9 @@ def _walk(  # noqa: PLR0912, PLR0915  # one loop over bars, with its state in re
     for index in range(count):
         place, kind, side, decision = fills[index, 0], fills[index, 1], fills[index, 2], fills[index, 5]
         if kind == CLOSE or (kind == MARKET and place == ends[decision] + 1):
-            fill_prices[index] = buys[decision] if side > 0 else sells[decision]
+            fill_prices[index] = at_market[0][decision] if side > 0 else at_market[1][decision]
         else:
-            fill_prices[index] = _price(side, place, kind, price, bid, ask, slip, tick, numerator, denominator)
+            fill_prices[index] = _price(side, place, kind, tape, venue)
     return count, denied, unfilled
 
 
@@ -287,98 +280,51 @@ def _note(fills: Ints, count: int, place: int, kind: int, side: int, closed: int
     fills[count, 3], fills[count, 4], fills[count, 5] = closed, reason, decision
 
 
-@kernel(INT, FLOATS, FLOATS, FLOATS, INTS, INT, INT, FLOAT, INT, INT)
-def at_market(
-    side: int, price: Floats, bid: Floats, ask: Floats, ends: Ints, at_next: int, slip: int, tick: float, numerator: int, denominator: int
-) -> Floats:
-    """What a market order gets that was decided at the close of each bar; NaN behind the last tick. Close together, as ticks are not."""
+@inner
+def _paper(bars: int) -> Notes:
+    """Room for the notes of a run: two fills a bar at most."""
+    return np.empty((2 * bars + 4, 6), np.int64), np.empty(2 * bars + 4), np.empty((bars + 1, 3), np.int64), np.empty(bars + 1, np.int8)
+
+
+@kernel(INT, TAPE, VENUE)
+def at_market(side: int, tape: Tape, venue: Venue) -> Floats:
+    """What a market order gets that is decided at the close of each bar; NaN behind the last tick. Close together, as ticks are not."""
+    price, ends, at_next = tape[0], tape[3], venue[0]
     made = np.full(len(ends), np.nan)
     for bar in range(len(ends)):
         place = ends[bar] + 1 if at_next else ends[bar]
         if place < len(price):
-            made[bar] = _price(side, place, MARKET if at_next else CLOSE, price, bid, ask, slip, tick, numerator, denominator)
+            made[bar] = _price(side, place, MARKET if at_next else CLOSE, tape, venue)
     return made
 
 
-@kernel(*WALK)
+@kernel(FLOATS, FLOATS, tuples(INT, INT, INT), TAPE, VENUE, RULES, AT_MARKET)
 def walk(
-    a: Floats,
-    b: Floats,
-    up: int,
-    down: int,
-    warmup: int,
-    price: Floats,
-    bid: Floats,
-    ask: Floats,
-    ends: Ints,
-    high: Floats,
-    low: Floats,
-    flags: Ints,
-    at_next: int,
-    slip: int,
-    tick: float,
-    numerator: int,
-    denominator: int,
-    stop_steps: int,
-    target_steps: int,
-    trail_steps: int,
-    flatten: int,
-    buys: Floats,
-    sells: Floats,
+    a: Floats, b: Floats, wishes: tuple[int, int, int], tape: Tape, venue: Venue, rules: Rules, at_market: AtMarket
 ) -> tuple[Ints, Ints, int]:
     """One run: the fills and the refusals row by row, and the orders that never filled; −1 of these when only the lane can tell."""
-    bars = len(ends)
-    fills, refused, prices = np.empty((2 * bars + 4, 6), np.int64), np.empty((bars + 1, 3), np.int64), np.empty(2 * bars + 4)
-    count, denied, unfilled = _walk(
-        a,
-        b,
-        up,
-        down,
-        warmup,
-        price,
-        bid,
-        ask,
-        ends,
-        high,
-        low,
-        flags,
-        at_next,
-        slip,
-        tick,
-        numerator,
-        denominator,
-        stop_steps,
-        target_steps,
-        trail_steps,
-        flatten,
-        buys,
-        sells,
-        fills,
-        prices,
-        refused,
-        np.empty(bars + 1, np.int8),
-    )
+    notes = _paper(len(tape[3]))
+    count, denied, unfilled = _walk(a, b, wishes, tape, venue, rules, at_market, notes)
     if count < 0:
-        return fills[:0], refused[:0], -1
-    return fills[:count].copy(), refused[:denied].copy(), unfilled
+        return notes[0][:0], notes[2][:0], -1
+    return notes[0][:count].copy(), notes[2][:denied].copy(), unfilled
 
 
 @inner
-def _fee(price: float, quantity: float, units: float, fee: float, minimum: float, by_notional: int) -> float:
-    return max(fee * abs(price) * units if by_notional else fee * quantity, minimum)
+def _fee(price: float, money: Money) -> float:
+    _, _, quantity, multiplier, fee, minimum, by_notional, _ = money
+    return max(fee * abs(price) * quantity * multiplier if by_notional else fee * quantity, minimum)
 
 
 @inner
-def _of_trades(
-    fills: Ints, prices: Floats, count: int, quantity: float, units: float, fee: float, minimum: float, by_notional: int, row: Floats
-) -> None:
+def _of_trades(fills: Ints, prices: Floats, count: int, money: Money, row: Floats) -> None:
     """The metrics of ``trade_statistics``."""
+    units = money[2] * money[3]
     won, lost, net, peak, fall = 0.0, 0.0, 0.0, 0.0, 0.0
     wins, trades = 0, count // 2
     for trade in range(trades):
         entry, out = prices[2 * trade], prices[2 * trade + 1]
-        earned = (out - entry) * fills[2 * trade, 2] * units
-        earned -= _fee(entry, quantity, units, fee, minimum, by_notional) + _fee(out, quantity, units, fee, minimum, by_notional)
+        earned = (out - entry) * fills[2 * trade, 2] * units - _fee(entry, money) - _fee(out, money)
         net += earned
         if earned > 0:
             won, wins = won + earned, wins + 1
@@ -394,22 +340,9 @@ def _of_trades(
 
 
 @inner
-def _of_days(
-    fills: Ints,
-    prices: Floats,
-    count: int,
-    quantity: float,
-    units: float,
-    fee: float,
-    minimum: float,
-    by_notional: int,
-    close: Floats,
-    last_of_day: Ints,
-    cash: float,
-    daily: Floats,
-    row: Floats,
-) -> None:
+def _of_days(fills: Ints, prices: Floats, count: int, money: Money, daily: Floats, row: Floats) -> None:
     """Return, Sharpe and Sortino of ``performance.statistics``."""
+    close, last_of_day, quantity, multiplier, _, _, _, cash = money
     position, paid, fees, index, bars, days = 0.0, 0.0, 0.0, 0, len(close), len(last_of_day)
     daily[0] = cash
     for day in range(days):
@@ -417,23 +350,20 @@ def _of_days(
         while index < count and min(fills[index, 3] - (fills[index, 1] == CLOSE), bars - 1) <= bar:
             position += fills[index, 2]
             paid += fills[index, 2] * prices[index]
-            fees += _fee(prices[index], quantity, units, fee, minimum, by_notional)
+            fees += _fee(prices[index], money)
             index += 1
-        daily[day + 1] = cash + (position * close[bar] - paid) * units - fees
+        daily[day + 1] = cash + (position * close[bar] - paid) * quantity * multiplier - fees
     if not days:
         row[1] = 100 * row[0] / cash
         return
     row[1] = 100 * (daily[days] / cash - 1)
     if days < 2 or daily.min() <= 0:
         return
-    mean, square, down = 0.0, 0.0, 0.0
+    returns = daily[1:] / daily[:-1] - 1
+    mean, square, down = returns.mean(), 0.0, 0.0
     for day in range(days):
-        mean += daily[day + 1] / daily[day] - 1
-    mean /= days
-    for day in range(days):
-        earned = daily[day + 1] / daily[day] - 1
-        square += (earned - mean) ** 2
-        down += min(earned, 0.0) ** 2
+        square += (returns[day] - mean) ** 2
+        down += min(returns[day], 0.0) ** 2
     deviation, downside = np.sqrt(square / (days - 1)), np.sqrt(down / days)
     if deviation > FLAT:
         row[2] = mean / deviation * np.sqrt(252.0)
@@ -441,86 +371,29 @@ def _of_days(
         row[3] = mean / downside * np.sqrt(252.0)
 
 
-@kernel(LINES, LINES, INTS, INTS, INTS, INTS, INTS, *WALK[5:], FLOATS, INTS, FLOAT, FLOAT, FLOAT, FLOAT, INT, FLOAT)
+@kernel(LINES, INTS, INTS, INTS, INTS, INTS, TAPE, VENUE, RULES, AT_MARKET, MONEY)
 def evaluate(
-    lines_a: Floats,
-    lines_b: Floats,
-    which_a: Ints,
-    which_b: Ints,
+    lines: Floats,
+    first: Ints,
+    second: Ints,
     ups: Ints,
     downs: Ints,
     warmups: Ints,
-    price: Floats,
-    bid: Floats,
-    ask: Floats,
-    ends: Ints,
-    high: Floats,
-    low: Floats,
-    flags: Ints,
-    at_next: int,
-    slip: int,
-    tick: float,
-    numerator: int,
-    denominator: int,
-    stop_steps: int,
-    target_steps: int,
-    trail_steps: int,
-    flatten: int,
-    buys: Floats,
-    sells: Floats,
-    close: Floats,
-    last_of_day: Ints,
-    quantity: float,
-    multiplier: float,
-    fee: float,
-    minimum: float,
-    by_notional: int,
-    cash: float,
+    tape: Tape,
+    venue: Venue,
+    rules: Rules,
+    at_market: AtMarket,
+    money: Money,
 ) -> Floats:
     """Many runs: the metrics of each, a row of ``METRICS``. NaN where there is none, also in ``trades`` when only the lane can tell."""
-    bars = len(ends)
-    fills, refused, prices = np.empty((2 * bars + 4, 6), np.int64), np.empty((bars + 1, 3), np.int64), np.empty(2 * bars + 4)
-    rows, daily = np.full((len(which_a), METRICS), np.nan), np.empty(len(last_of_day) + 1)
-    crosses = np.empty(bars + 1, np.int8)
-    for run in range(len(which_a)):
-        count, _, _ = _walk(
-            lines_a[which_a[run]],
-            lines_b[which_b[run]],
-            ups[run],
-            downs[run],
-            warmups[run],
-            price,
-            bid,
-            ask,
-            ends,
-            high,
-            low,
-            flags,
-            at_next,
-            slip,
-            tick,
-            numerator,
-            denominator,
-            stop_steps,
-            target_steps,
-            trail_steps,
-            flatten,
-            buys,
-            sells,
-            fills,
-            prices,
-            refused,
-            crosses,
-        )
-        if count < 0:
+    notes, daily = _paper(len(tape[3])), np.empty(len(money[1]) + 1)
+    fills, prices, _, _ = notes
+    rows = np.full((len(first), METRICS), np.nan)
+    for run in range(len(first)):
+        wishes = (ups[run], downs[run], warmups[run])
+        count, _, _ = _walk(lines[first[run]], lines[second[run]], wishes, tape, venue, rules, at_market, notes)
+        if count < 0 or np.isnan(prices[:count]).any():
             continue
-        for index in range(count):
-            if prices[index] != prices[index]:  # NaN
-                count = -1
-                break
-        if count < 0:
-            continue
-        units = quantity * multiplier
-        _of_trades(fills, prices, count, quantity, units, fee, minimum, by_notional, rows[run])
-        _of_days(fills, prices, count, quantity, units, fee, minimum, by_notional, close, last_of_day, cash, daily, rows[run])
+        _of_trades(fills, prices, count, money, rows[run])
+        _of_days(fills, prices, count, money, daily, rows[run])
     return rows

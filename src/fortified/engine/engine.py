@@ -36,7 +36,7 @@ from fortified.engine.inputs import (
 from fortified.engine.reversal import Goal
 from fortified.engine.risk import TradingState
 from fortified.engine.stop_reversal import StopReversalHandler
-from fortified.engine.tick_level import Armed, TickLevelExecutor, Touch
+from fortified.engine.tick_level import NO_RANGE, Armed, TickLevelExecutor, Touch
 from fortified.indicators.atr import ATR
 from fortified.strategies.base import BaseStrategy, StrategyPosition, failure, moment_of, signals_of
 
@@ -287,8 +287,7 @@ class Engine:
         atr = self._atr.so_far
         self._executor.arm(order, own, float(leg.average_price), sign, atr, fill)
         if atr is None and rules.needs_atr:
-            text = "the average true range is not known, so the levels that need it are not set; close by hand or wait for the next entry"
-            return Decision(denials=(Denial(DenialCode.NO_EXIT_LEVEL, text, order.account, order.ts_updated, order.reason),))
+            return Decision(denials=(Denial(DenialCode.NO_EXIT_LEVEL, NO_RANGE, order.account, order.ts_updated, order.reason),))
         return NOTHING
 
     def _touches(self, look: Callable[[AccountId], Touch | None]) -> Touches:

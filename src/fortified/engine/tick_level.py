@@ -18,6 +18,7 @@ from fortified.domain.order import ZERO, Fill, Order, OrderType
 STOP_LOSS, TAKE_PROFIT, TRAILING_STOP = "stop_loss", "take_profit", "trailing_stop"
 BOTH = "stop_loss:target_in_the_same_bar"
 """The reason of a stop in a bar that reached the target as well, where nobody knows which came first."""
+NO_RANGE = "the average true range is not known, so the levels that need it are not set; close by hand or wait for the next entry"
 TOLERANCE = 1e-6
 """Of a tick: what a trailing level may be off by in binary."""
 
