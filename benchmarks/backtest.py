@@ -47,6 +47,7 @@ OURS = (
     PLAIN,
     Program("Fortified, per bar, fees, stop, target", "ours", "", ("armed",)),
     Program("Fortified, built-in", "ours", "", ("named",)),
+    Program("Fortified, built-in, records by column", "ours", "", ("columns",)),
     Program("Fortified, per tick", "ours", "", ("on_tick",)),
 )
 ALONE = OURS[1]

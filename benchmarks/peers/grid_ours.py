@@ -31,11 +31,11 @@ def batch(ticks: Ticks) -> None:
 
 
 def one_by_one(ticks: Ticks) -> None:
-    """A run for each pair, with its records of trades."""
+    """A run for each pair, with its records of trades by column, as a search reads them."""
     test, pairs = backtest(ticks, TIMEFRAME, Crossing), PAIRS[::10]
 
     def profit(fast: int, slow: int) -> float:
-        return float(sum(trade.net_pnl for trade in test.run({"fast": fast, "slow": slow}).trades))
+        return float(test.run({"fast": fast, "slow": slow}).columns.net_pnl.sum())
 
     main("", pairs, lambda: [profit(*pair) for pair in pairs])
 

@@ -1,7 +1,8 @@
 """Our own engine at the job: ``python -m benchmarks.peers.ours ticks.npz TIMEFRAME CASE``.
 
-Cases: ``named`` the built-in strategy, ``class`` a strategy in Python called for each bar, ``armed`` the same with fees, a stop and a
-target, ``on_tick`` one called for each tick as well. Sessions are off (24/7), as peers know none. ``memory`` measures what ``armed`` takes.
+Cases: ``named`` the built-in strategy, ``columns`` the same with its records by column instead of objects, ``class`` a strategy in Python
+called for each bar, ``armed`` the same with fees, a stop and a target, ``on_tick`` one called for each tick as well. Sessions are off
+(24/7), as peers know none. ``memory`` measures what ``armed`` takes.
 """
 
 import gc
@@ -54,14 +55,14 @@ def backtest(ticks: Ticks, timeframe: str, strategy: type[BaseStrategy], fee: st
 
 def job(case: str) -> Prepare:
     """The job as ``case`` does it; the records of trades and fills are part of it."""
-    strategies: dict[str, type[BaseStrategy]] = {"named": Registry().get("ema"), "on_tick": TickCrossing}
+    strategies: dict[str, type[BaseStrategy]] = {"named": Registry().get("ema"), "columns": Registry().get("ema"), "on_tick": TickCrossing}
     strategy = strategies.get(case, Crossing)
     fee, exits = (FEE, EXITS) if case == "armed" else ("0", NO_EXITS)
 
     def prepare(ticks: Ticks, timeframe: str) -> Run:
         def run() -> Any:
             result = backtest(ticks, timeframe, strategy, fee, exits).run()
-            return result, list(result.trades), list(result.fills)
+            return (result, result.columns) if case == "columns" else (result, list(result.trades), list(result.fills))
 
         return run
 

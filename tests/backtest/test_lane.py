@@ -29,6 +29,8 @@ from fortified.runs import RunOptions, build_engine
 from fortified.strategies.base import BaseStrategy, StrategyConfig, StrategyPosition
 
 OPEN = ns("2025-03-06 23:00")
+EDGES = [OPEN, *map(ns, ("2025-03-07 13:45", "2025-03-07 14:30", "2025-03-07 19:20", "2025-03-07 22:00", "2025-03-09 22:00"))]
+"""Where sessions of some calendars begin and end: a break within the day, a night, a weekend with a change of clocks."""
 OWN = ExitRules.parse("3ticks", "2pts", "4ticks")
 
 
@@ -85,17 +87,22 @@ class DiceTicks(Dice):
 
 
 def table_of(seed: int) -> TickTable:
-    """Ticks over a night, a break or a weekend; dense and sparse, with ties, gaps in price, and quotes or none."""
+    """Ticks over a night, a break or a weekend; dense and sparse, with ties, gaps in price, and quotes on both sides, one or none."""
     dice = np.random.default_rng(seed)
     count = int(dice.integers(1, 300))
-    steps = dice.choice([0, 1, SECOND, MINUTE, 7 * MINUTE, HOUR], count, p=[0.2, 0.1, 0.3, 0.3, 0.08, 0.02])
+    steps = dice.choice([0, 1, SECOND, MINUTE, 7 * MINUTE, HOUR, 6 * HOUR], count, p=[0.2, 0.1, 0.3, 0.3, 0.07, 0.02, 0.01])
     price = 20_000 + 0.25 * np.cumsum(dice.integers(-4, 5, count) + dice.choice([0, 40, -40], count, p=[0.96, 0.02, 0.02]))
     price = price + dice.choice([0.0, 0.1, 0.05], p=[0.6, 0.2, 0.2])  # off the tick
     bid = ask = None
     if dice.random() < 0.5:
         known = dice.random(count) > 0.2
         bid, ask = np.where(known, price - 0.25, np.nan), np.where(known, price + 0.5, np.nan)
-    ts = OPEN - 5 * MINUTE + np.cumsum(steps).astype(np.int64)
+        bid, ask = (bid, ask) if dice.random() < 0.8 else (None, ask)
+    edge = int(dice.choice(EDGES))
+    ts = edge - int(dice.integers(0, 20)) * MINUTE + np.cumsum(steps).astype(np.int64)
+    if dice.random() < 0.5:  # several prints at the very edge, or just before it
+        ts[np.abs(ts - edge) < 2 * MINUTE] = edge - int(dice.integers(0, 2))
+    ts = np.maximum.accumulate(ts)
     return TickTable(ts, price.astype(np.float64), dice.integers(0, 4, count).astype(np.float64), bid, ask, FileReport(count))
 
 
@@ -142,43 +149,30 @@ def same(test: Backtest) -> BacktestResult:
     return lane
 
 
-@settings(max_examples=500, deadline=None)
-@given(
-    seed=st.integers(0, 2**32),
-    rules=exits,
-    fills=models,
-    timeframe=st.sampled_from(["1t", "2t", "5t", "1", "5", "1h"]),
-    flatten=st.booleans(),
-    one_in=st.sampled_from(["1", "2", "5"]),
-    fee=st.sampled_from(["0", "2.50/contract", "0.1%"]),
-)
-def test_lane_and_desk_agree(seed: int, rules: ExitRules, fills: FillModel, timeframe: str, flatten: bool, one_in: str, fee: str) -> None:
-    asked: dict[str, Any] = {
-        "exits": rules,
-        "fills": fills,
-        "timeframe": timeframe,
-        "flatten": flatten,
-        "params": {"one_in": one_in},
-        "fee": fee,
+options = st.fixed_dictionaries(
+    {
+        "exits": exits,
+        "fills": models,
+        "timeframe": st.sampled_from(["1t", "2t", "5t", "30s", "1", "5", "1h", "4h", "1d"]),
+        "calendar": st.sampled_from([None, None, "CME_GRAINS", "NYSE", "24/7"]),
+        "warmup": st.sampled_from([None, 0, 4]),
+        "flatten": st.booleans(),
+        "fee": st.sampled_from(["0", "2.50/contract", "0.1%"]),
     }
-    same(backtest(table_of(seed), **asked))
+)
+one_in = st.sampled_from(["1", "2", "5"])
 
 
 @settings(max_examples=500, deadline=None)
-@given(
-    seed=st.integers(0, 2**32),
-    rules=exits,
-    fills=models,
-    timeframe=st.sampled_from(["1t", "2t", "5t", "1", "5", "1h"]),
-    flatten=st.booleans(),
-    one_in=st.sampled_from(["1", "2", "5"]),
-    bars_too=st.booleans(),
-)
-def test_they_agree_for_strategies_that_want_ticks(
-    seed: int, rules: ExitRules, fills: FillModel, timeframe: str, flatten: bool, one_in: str, bars_too: bool
-) -> None:
-    params = {"one_in": one_in, "bars_too": str(bars_too).lower()}
-    same(backtest(table_of(seed), DiceTicks, exits=rules, fills=fills, timeframe=timeframe, flatten=flatten, params=params))
+@given(seed=st.integers(0, 2**32), asked=options, often=one_in)
+def test_lane_and_desk_agree(seed: int, asked: Mapping[str, Any], often: str) -> None:
+    same(backtest(table_of(seed), params={"one_in": often}, **asked))
+
+
+@settings(max_examples=500, deadline=None)
+@given(seed=st.integers(0, 2**32), asked=options, often=one_in, bars_too=st.booleans())
+def test_they_agree_for_strategies_that_want_ticks(seed: int, asked: Mapping[str, Any], often: str, bars_too: bool) -> None:
+    same(backtest(table_of(seed), DiceTicks, params={"one_in": often, "bars_too": str(bars_too).lower()}, **asked))
 
 
 @pytest.mark.parametrize("fills", [FillModel(), FillModel("last", 1)], ids=["next", "last"])

@@ -155,8 +155,10 @@ def test_a_span(run: Command, tmp_path: Path, span: tuple[str, ...], prints: int
             ("--to", "2025-02-30"),
             "--to '2025-02-30' is not understood; write a day or a time such as 2025-03-05 or 2025-03-05T14:30",
         ),
+        (("--from", "0001-01-01"), "--from '0001-01-01' is not possible; give a time from 1970 on and before 2262"),
+        (("--to", "9999-12-31"), "--to '9999-12-31' is not possible; give a time from 1970 on and before 2262"),
     ],
-    ids=["swapped", "empty", "word", "no day"],
+    ids=["swapped", "empty", "word", "no day", "too early", "too late"],
 )
 def test_a_span_that_cannot_be(run: Command, tmp_path: Path, span: tuple[str, ...], says: str) -> None:
     assert refused(run, market(tmp_path / "t.csv"), *ES, *span) == error(says)
@@ -326,6 +328,7 @@ def test_the_symbol_has_no_part_in_where_one_report_goes(run: Command, tmp_path:
         (("--cash", "much"), "cash 'much' is not a number"),
         (("--quantity", "0.5"), "quantity 0.5 is not possible; give a whole number above 0"),
         (("--fill", "never"), "--fill 'never' is unknown; choose next or last"),
+        (("--latency-ms", "inf"), "--latency-ms inf is not a finite number"),
         (("--fee", "much"), "fee 'much' is not understood; write 0, 2.00/contract, 0.005/share or 0.1%"),
         (("--param", "period_1"), "--param 'period_1' is not understood; write name=value, such as period_1=9"),
         (("--strategy", "emu"), "unknown strategy 'emu'; known are: ema"),

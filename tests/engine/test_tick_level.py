@@ -140,6 +140,21 @@ def test_a_trailing_stop_begins_at_the_entry_and_never_goes_back() -> None:
     assert touch.level == 100
 
 
+def test_a_trailing_stop_also_follows_prices_while_an_exit_is_on_its_way_or_ordered() -> None:
+    """So that it is where it belongs, should the exit fail."""
+    executor = armed(rules("4ticks", "8ticks", "20ticks"))
+    assert executor.on_price(PAPER, 10, 130.0, leaving=True) is None
+    assert executor.armed[PAPER].best == 100.0
+    assert executor.on_price(PAPER, 11, 101.0, leaving=True) is executor.on_price(PAPER, 12, 90.0, leaving=True) is None
+    assert executor.armed[PAPER].best == 101.0
+    assert executor.on_price(PAPER, 13, 103.0) is not None
+    assert executor.armed[PAPER].best == 103.0
+    assert executor.on_bar(PAPER, bar(2, 90.0, open=100.0, high=105.0, low=90.0), leaving=True) is None
+    assert executor.armed[PAPER].best == 105.0
+    assert executor.on_bar(PAPER, bar(3, 90.0, open=104.0, high=106.0, low=99.0)) is not None
+    assert executor.armed[PAPER].best == 106.0
+
+
 def test_the_nearer_of_stop_and_trailing_stop_gives_the_reason() -> None:
     given = rules("4ticks", None, "8ticks")
     first = walk(armed(given), 99.0)

@@ -157,6 +157,15 @@ def test_entries_at_a_level(redis_url: str, tmp_path: Path, fills: FillModel) ->
     assert tested == replayed
 
 
+@pytest.mark.parametrize("fills", [FillModel(), FillModel("last")], ids=["next", "last"])
+def test_days_trade_on_the_next_day(redis_url: str, tmp_path: Path, fills: FillModel) -> None:
+    file = market(tmp_path / "ticks.parquet", quotes=True, seed=5)
+    params = {"period_1": "1", "period_2": "2"}
+    replayed, tested = both(redis_url, files=(file,), timeframe="1d", params=params, warmup=0, fills=fills, exits=EXITS["stop"])
+    assert replayed.trades
+    assert tested == replayed
+
+
 @pytest.mark.parametrize("direction", ["long", "short"])
 def test_one_direction_left_open_at_the_end(redis_url: str, tmp_path: Path, direction: str) -> None:
     file = market(tmp_path / "ticks.parquet", quotes=True, seed=3)

@@ -92,20 +92,20 @@ class Lane:
             Unusual: the desk has to make this run. StrategyError: the strategy raised.
         """
         ask, bars = strategy.on_new_bar, self._bars
-        below, above, position = self._below, self._above, self._position
+        below, above, position, watched = self._below, self._above, self._position, False
         for start in range(0, len(bars), CHUNK):
             progress(self._begin(start))
             for number, bar in enumerate(bars[start : start + CHUNK], start):
-                if bar.low <= below or bar.high >= above:
+                if watched and (bar.low <= below or bar.high >= above):
                     self._look(self._begin(number) - 1, self._ends[number], number, bar)
-                    below, above, position = self._below, self._above, self._position
+                    position, watched = self._position, self._armed is not None
                 try:
                     answer = ask(bar, position)
                 except Exception as error:
                     raise failure(strategy, error, moment_of(bar)) from error
                 if answer is not None:
                     self._answer(strategy, answer, number, bar)
-                    below, above, position = self._below, self._above, self._position
+                    below, above, position, watched = self._below, self._above, self._position, self._armed is not None
         if self._armed is not None:
             self._look(self._begin(len(bars)) - 1, self._last, len(bars), None)
         return self._ended(flatten)

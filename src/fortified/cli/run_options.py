@@ -1,5 +1,6 @@
 """The options that the commands share which run a strategy over data."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -48,6 +49,8 @@ SizingName = Annotated[str, typer.Option("--sizing", help="fixed (--quantity) | 
 Cash = Annotated[str, typer.Option(help="Money at the start.")]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST, LAST = _EPOCH, datetime(2262, 1, 1, tzinfo=UTC)
+"""What int64 nanoseconds of a tick can be."""
 
 
 def run_options(
@@ -136,7 +139,10 @@ def parsed_instant(name: str, text: str, *, whole_day: bool = False) -> int:
     except ValueError:
         raise ConfigError(f"{name} {text!r} is not understood; write a day or a time such as 2025-03-05 or 2025-03-05T14:30") from None
     day_alone = len(text.strip()) <= len("2025-03-05")
-    instant = (found if found.tzinfo is not None else found.replace(tzinfo=UTC)) + timedelta(days=1 if whole_day and day_alone else 0)
+    instant = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    if not FIRST <= instant < LAST:
+        raise ConfigError(f"{name} {text!r} is not possible; give a time from {FIRST:%Y} on and before {LAST:%Y}")
+    instant += timedelta(days=1 if whole_day and day_alone else 0)
     return round((instant - _EPOCH) / timedelta(microseconds=1)) * 1_000
 
 
@@ -150,5 +156,7 @@ def parsed_fill(text: str) -> Literal["next", "last"]:
 
 
 def latency_ns(milliseconds: float) -> int:
-    """Whole nanoseconds."""
+    """Whole nanoseconds; ``ConfigError`` for a number that is not finite."""
+    if not math.isfinite(milliseconds):
+        raise ConfigError(f"--latency-ms {milliseconds} is not a finite number")
     return int(milliseconds * 1_000_000)

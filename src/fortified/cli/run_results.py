@@ -87,7 +87,7 @@ def _fill_as_json(fill: Fill) -> dict[str, object]:
 
 def _print(result: RunResult) -> None:
     console = Console()
-    table = Table("#", "side", "quantity", "entry", "exit", "gross", "fees", "net", "bars", "reason", title="trades")
+    table = Table("#", "side", "quantity", "entry", "exit", "gross", "fees", "net", "bars", "reason", title="trades", box=None)
     for number, trade in list(enumerate(result.trades, start=1))[-SHOWN_TRADES:]:
         table.add_row(
             *(str(number), trade.side, str(trade.quantity), f"{trade.entry_price:f}", f"{trade.exit_price:f}"),

@@ -17,6 +17,8 @@ _UNITS: dict[str, Literal["ticks", "points", "percent", "atr"]] = {
     **{"tick": "ticks", "ticks": "ticks", "pts": "points", "point": "points", "points": "points", "%": "percent", "atr": "atr"}
 }
 
+FARTHEST = Decimal(1_000_000_000)
+
 
 class Distance(msgspec.Struct, frozen=True):
     """A distance from the entry price, > 0: in ticks, points, percent of the entry, or multiples of the average true range."""
@@ -46,6 +48,8 @@ class Distance(msgspec.Struct, frozen=True):
         match = _SPELLING.fullmatch(text.strip())
         if match is None or not Decimal(match["amount"]):
             raise ConfigError(f"distance {text!r} is not understood; write 20ticks, 10pts, 0.5% or 1.5atr, above 0")
+        if Decimal(match["amount"]) > FARTHEST:
+            raise ConfigError(f"a distance of more than {FARTHEST} {match['unit']} is not possible; leave it out for none")
         return cls(Decimal(match["amount"]), _UNITS[match["unit"].lower()])
 
     def __str__(self) -> str:

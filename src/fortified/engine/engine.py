@@ -170,7 +170,7 @@ class Engine:
         self.stretch(update.price, update.price, book)
         touches = NO_TOUCHES
         if self._executor.armed:
-            touches = self._touches(lambda account: self._executor.on_price(account, update.seq, update.price))
+            touches = self._touches(lambda account, leaving: self._executor.on_price(account, update.seq, update.price, leaving=leaving))
         if not self._wants_ticks:
             return self._answer((), "", book, touches)
         position = self._position(book, touches)
@@ -188,7 +188,7 @@ class Engine:
         touches = NO_TOUCHES
         if bar.flags & BarFlag.FROM_BARS:
             self.stretch(bar.high, bar.low, book)
-            touches = self._touches(lambda account: self._executor.on_bar(account, bar))
+            touches = self._touches(lambda account, leaving: self._executor.on_bar(account, bar, leaving=leaving))
         if not fed:
             return self._answer((), "", book, touches)
         signals = self._ask(bar, touches, book)
@@ -290,12 +290,12 @@ class Engine:
             return Decision(denials=(Denial(DenialCode.NO_EXIT_LEVEL, NO_RANGE, order.account, order.ts_updated, order.reason),))
         return NOTHING
 
-    def _touches(self, look: Callable[[AccountId], Touch | None]) -> Touches:
-        """The accounts whose levels ``look`` finds touched."""
+    def _touches(self, look: Callable[[AccountId, bool], Touch | None]) -> Touches:
+        """The accounts whose levels ``look`` finds touched; it is told whether an exit is on its way already."""
         found = {
             account: touch
             for account, armed in list(self._executor.armed.items())
-            if self._handler.may_touch(account, armed.sign) and (touch := look(account)) is not None
+            if (touch := look(account, not self._handler.may_touch(account, armed.sign))) is not None
         }
         return found or NO_TOUCHES
 

@@ -122,18 +122,16 @@ class TickLevelExecutor:
         """The position is closed."""
         self.armed.pop(account, None)
 
-    def on_price(self, account: AccountId, seq: int, price: float) -> Touch | None:
-        """A trade: the level it touches, if any; else the trailing stop moves."""
+    def on_price(self, account: AccountId, seq: int, price: float, *, leaving: bool = False) -> Touch | None:
+        """A trade: the level it touches, if any. The trailing stop moves behind it; nothing is touched while ``leaving`` already."""
         armed = self.armed[account]
         if seq <= armed.seq:
             return None
-        reason = touched(armed, price, self._tick)
-        if reason is None:
-            self._follow(account, armed, price)
-            return None
-        return self._touch(armed, reason)
+        reason = None if leaving else touched(armed, price, self._tick)
+        self._follow(account, armed, price)
+        return None if reason is None else self._touch(armed, reason)
 
-    def on_bar(self, account: AccountId, bar: Bar) -> Touch | None:
+    def on_bar(self, account: AccountId, bar: Bar, *, leaving: bool = False) -> Touch | None:
         """A bar whose ticks are not known: its open, then the stop, then the target."""
         armed = self.armed[account]
         if bar.seq < armed.seq:
@@ -141,10 +139,12 @@ class TickLevelExecutor:
         worst, best = (bar.low, bar.high) if armed.sign > 0 else (bar.high, bar.low)
         if bar.seq == armed.seq and armed.by_limit and bar.open != armed.best:
             best = bar.close  # the better prices may have come before the one that filled the limit
+        self._follow(account, armed, best)
+        if leaving:
+            return None
         gapped = touched(armed, bar.open, self._tick) if bar.seq > armed.seq else None
         reason = gapped or touched(armed, worst, self._tick) or touched(armed, best, self._tick)
         if reason is None:
-            self._follow(account, armed, best)
             return None
         if not gapped and reason == STOP_LOSS and touched(armed, best, self._tick) == TAKE_PROFIT:
             return msgspec.structs.replace(self._touch(armed, reason), reason=BOTH)

@@ -1,8 +1,10 @@
 """Simple moving average."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from fortified.indicators.base import SeriesIndicator, checked_period
+import numpy as np
+
+from fortified.indicators.base import Floats, SeriesIndicator, checked_period
 
 
 class SMA(SeriesIndicator):
@@ -43,5 +45,31 @@ class SMA(SeriesIndicator):
             return sum((*self.window[:-1], value)) / self.period
         return (self.total + (value - self.window[self.position])) / self.period
 
-    def snapshot(self) -> dict[str, Any]:
-        return super().snapshot() | {"window": list(self.window)}
+    def compute(self, values: Floats) -> dict[str, Floats]:
+        turns = Turns(values, self.period)
+        line = turns.totals() / self.period
+        line[: self.period - 1] = np.nan
+        return {"value": line}
+
+
+class Turns:
+    """Values in rows of ``period``: with each row the window turns over once. The sums are those of ``SMA.update``, to the bit."""
+
+    def __init__(self, values: Floats, period: int) -> None:
+        self.count, self.period = len(values), period
+        self.rows = np.append(values, np.zeros(-len(values) % period)).reshape(-1, period)
+
+    def totals(self) -> Floats:
+        """The sum of the window after each value; of the values so far, before there are ``period``."""
+        return self.running(np.diff(self.rows, axis=0, prepend=0.0), [sum(row) for row in self.rows.tolist()])
+
+    def running(self, steps: Floats, anew: list[float]) -> Floats:
+        """A sum that moves by ``steps``, row by row, and is taken ``anew`` at the end of each row but the first."""
+        sums = np.cumsum(steps[:1], axis=1)
+        if len(steps) > 1:
+            starts = np.array([sums[0, -1], *anew[1:-1]])
+            steps = np.column_stack([starts, steps[1:]])
+            later = np.cumsum(steps, axis=1)[:, 1:]
+            later[:, -1] = anew[1:]
+            sums = np.concatenate([sums, later])
+        return sums.ravel()[: self.count]

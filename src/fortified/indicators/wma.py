@@ -1,8 +1,11 @@
 """Linearly weighted moving average."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from fortified.indicators.base import SeriesIndicator, checked_period
+import numpy as np
+
+from fortified.indicators.base import Floats, SeriesIndicator, checked_period
+from fortified.indicators.sma import Turns
 
 
 class WMA(SeriesIndicator):
@@ -52,8 +55,15 @@ class WMA(SeriesIndicator):
             return _weighted([*self.window[:-1], value]) / self.divisor
         return (self.weighted + (self.period * value - self.total)) / self.divisor
 
-    def snapshot(self) -> dict[str, Any]:
-        return super().snapshot() | {"window": list(self.window)}
+    def compute(self, values: Floats) -> dict[str, Floats]:
+        turns = Turns(values, self.period)
+        before = np.zeros(turns.rows.size)
+        before[1 : turns.count] = turns.totals()[:-1]
+        steps = self.period * turns.rows - before.reshape(turns.rows.shape)
+        steps[:1] = np.arange(1, self.period + 1) * turns.rows[:1]
+        line = turns.running(steps, [_weighted(row) for row in turns.rows.tolist()]) / self.divisor
+        line[: self.period - 1] = np.nan
+        return {"value": line}
 
 
 def _weighted(window: list[float]) -> float:

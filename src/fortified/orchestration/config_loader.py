@@ -20,7 +20,6 @@ from fortified.strategies.base import BaseStrategy, parse_params
 
 VENUES = ("schwab", "tastytrade")
 NO_FUTURES = frozenset({"schwab"})
-FARTHEST = Decimal(1_000_000_000)
 
 
 class Strategies(Protocol):
@@ -80,19 +79,17 @@ def with_canonical_rules(config: TickerConfig) -> TickerConfig:
         raise ConfigError(f"cash {config.cash} is not possible; give an amount above 0")
     return msgspec.structs.replace(
         config,
-        stop_loss=_spelled("stop_loss", rules.stop_loss),
-        take_profit=_spelled("take_profit", rules.take_profit),
-        trailing=_spelled("trailing", rules.trailing),
+        stop_loss=_spelled(rules.stop_loss),
+        take_profit=_spelled(rules.take_profit),
+        trailing=_spelled(rules.trailing),
         sizing=f"{_plain(sizing.percent)}%" if sizing.method == "percent" else sizing.method,
         cash=_plain(config.cash),
     )
 
 
-def _spelled(name: str, distance: Distance | None) -> str | None:
+def _spelled(distance: Distance | None) -> str | None:
     if distance is None:
         return None
-    if distance.amount > FARTHEST:
-        raise ConfigError(f"{name}: a distance of more than {FARTHEST} {distance.unit} is not possible; leave {name} out for none")
     return str(msgspec.structs.replace(distance, amount=_plain(distance.amount)))
 
 

@@ -385,7 +385,9 @@ class StrategyRunner:
         """Go back to ``state``; False when the strategy in it is not this one, which stays as it is then: new."""
         same = state.made_of == self._made_of
         fresh = self.engine.snapshot()
-        self.engine.restore(state.engine if same else msgspec.structs.replace(state.engine, strategy=fresh.strategy, warm_count=0))
+        self.engine.restore(
+            state.engine if same else msgspec.structs.replace(state.engine, strategy=fresh.strategy, warm_count=0, atr=fresh.atr)
+        )
         self.digest.value = state.digest
         self.bars, self.orders, self.last = state.bars, state.orders, state.last_update or state.last_bar
         self.joined = state.joined

@@ -35,7 +35,7 @@ from fortified.orchestration.strategy_runner import RunnerLog, StrategyRunner
 from fortified.orchestration.symbol_publisher import seq_of
 from fortified.orchestration.trade_state_manager import TradeStateManager
 from fortified.ports import ORIGIN, BaseBroker, BaseDataSource, BusReader, Clock, DesiredRun, RunnerKey, Store, StreamRef
-from fortified.strategies.base import BaseStrategy, Logger, StrategyConfig
+from fortified.strategies.base import BaseStrategy, Logger, StrategyConfig, new_strategy, own_warmup
 
 CATCH_UP_WINDOW = 256
 """Ticks a runner may be behind a source that can wait; with a batch of its ticks on top, below the length of the shortest stream."""
@@ -423,7 +423,7 @@ class TradingManager:
         log = self._around.strategy_log(strategy.name)
 
         def create() -> BaseStrategy:
-            return strategy(strategy_config, log)
+            return new_strategy(strategy, strategy_config, log)
 
         legs = tuple(
             Leg(account_id(Mode.PAPER, venue), config.symbols.get(venue, config.symbol), config.quantities[venue])
@@ -435,7 +435,7 @@ class TradingManager:
             timeframe=config.timeframe,
             instrument=instrument,
             legs=legs,
-            warmup=warmup_bars(create().warmup_periods(), exits),
+            warmup=warmup_bars(own_warmup(create()), exits),
             trade_enabled=config.trade_enabled,
             live_allowed=self._around.live_allowed,
             limits=self._around.limits,

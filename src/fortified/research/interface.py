@@ -3,6 +3,7 @@
 Owns the conversion of arrays, texts and numbers into the options that every run has. Holds no logic of runs.
 """
 
+import inspect
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -46,6 +47,9 @@ class Ticks:
         self.ask = None if ask is None else _floats("ask", ask, rows)
         _refuse("ts_ns is before 1970", self.ts_ns < 0, self.ts_ns)
         _refuse("price is not finite", ~np.isfinite(self.price), self.price)
+        for name, quotes in (("bid", self.bid), ("ask", self.ask)):
+            if quotes is not None:
+                _refuse(f"{name} is infinite", np.isinf(quotes), quotes)
         _refuse("size is not finite, or negative", ~(np.isfinite(self.size) & (self.size >= 0)), self.size)
 
     def __len__(self) -> int:
@@ -103,38 +107,70 @@ def run_backtest(
     Raises:
         ConfigError: an option is not possible. StrategyError: the strategy raised.
     """
-    made = Registry().resolve(str(strategy)) if isinstance(strategy, str | Path) else _named(strategy)
+    made, table = _strategy(strategy), _table(data)
     if fill not in ("next", "last"):
         raise ConfigError(f"fill {fill!r} is unknown; choose next or last")
     options = RunOptions(
         files=(),
         symbol=symbol,
-        timeframe=timeframe,
+        timeframe=str(timeframe),
         strategy=made.name,
         params=dict(params or {}),
         quantity=_decimal("quantity", quantity),
-        fills=FillModel(fill, slippage_ticks, int(latency_ms * 1_000_000)),
-        fee=fee,
-        warmup=warmup,
+        fills=FillModel(fill, _count("slippage_ticks", slippage_ticks), int(_at_least_0("latency_ms", latency_ms) * 1_000_000)),
+        fee=str(fee),
+        warmup=None if warmup is None else _count("warmup", warmup),
         calendar=calendar,
         tick_size=None if tick_size is None else _decimal("tick_size", tick_size),
         multiplier=None if multiplier is None else _decimal("multiplier", multiplier),
         flatten=flatten_at_end,
         speed=None,
         bars_timeframe=data.timeframe.name if isinstance(data, BarTable) else None,
-        exits=ExitRules.parse(stop_loss, take_profit, trailing),
+        exits=ExitRules.parse(*(None if text is None else str(text) for text in (stop_loss, take_profit, trailing))),
         sizing=Sizing.parse(sizing),
-        cash=_decimal("cash", cash),
+        cash=_above_0("cash", cash),
     )
     check(options, made)
-    table = Data(bars=data) if isinstance(data, BarTable) else Data(ticks=data.table() if isinstance(data, Ticks) else data)
     return Backtest(options, table, made).run(progress=progress)
 
 
-def _named(strategy: type[BaseStrategy]) -> type[BaseStrategy]:
+def _strategy(strategy: str | Path | type[BaseStrategy]) -> type[BaseStrategy]:
+    if isinstance(strategy, str | Path):
+        return Registry().resolve(str(strategy))
+    if not (isinstance(strategy, type) and issubclass(strategy, BaseStrategy)) or inspect.isabstract(strategy):
+        raise ConfigError(f"strategy {strategy!r} is none; give a registered name, a Python file, or a subclass of BaseStrategy")
     if not hasattr(strategy, "name"):
         strategy.name = strategy.__name__.lower()
     return strategy
+
+
+def _table(data: Ticks | TickTable | BarTable) -> Data:
+    if isinstance(data, BarTable):
+        return Data(bars=data)
+    if isinstance(data, Ticks | TickTable):
+        return Data(ticks=data.table() if isinstance(data, Ticks) else data)
+    raise DataError(f"a {type(data).__name__} is no data to run over; give Ticks(…), or what load_ticks or load_bars gave")
+
+
+def _at_least_0(name: str, value: float | Decimal) -> Decimal:
+    found = _decimal(name, value)
+    if found < 0:
+        raise ConfigError(f"{name} {value} is not possible; give 0 or more")
+    return found
+
+
+def _above_0(name: str, value: float | Decimal) -> Decimal:
+    found = _decimal(name, value)
+    if found <= 0:
+        raise ConfigError(f"{name} {value} is not possible; give an amount above 0")
+    return found
+
+
+def _count(name: str, value: int) -> int:
+    found = _at_least_0(name, value)
+    if found != int(found):
+        raise ConfigError(f"{name} {value} is not possible; give a whole number, 0 or more")
+    return int(found)
 
 
 def _decimal(name: str, value: str | float | Decimal) -> Decimal:

@@ -122,24 +122,28 @@ def _held_note(result: OptimizeResult, metric: str) -> str:
 
 def _folds(result: OptimizeResult) -> Html:
     metric, zone = objective_of(result), _zone(result)
+    metrics = list(dict.fromkeys((metric, "net_pnl")))
     rows = (
         row(
             str(fold.number),
             element("td", _days(fold.train_start_ns, fold.train_end_ns, zone), class_="text"),
             element("td", _days(fold.test_start_ns, fold.test_end_ns, zone), class_="text"),
             element("td", words(fold.params), class_="text"),
-            *(shown(metric, part.get(metric)) for part in (fold.train, fold.test)),
-            *(element("td", shown("net_pnl", part.get("net_pnl")), class_=tone(part.get("net_pnl"))) for part in (fold.train, fold.test)),
+            *(_toned(each, part.get(each)) for each in metrics for part in (fold.train, fold.test)),
             shown("trades", fold.test.get("trades")),
         )
         for fold in result.folds
     )
     text = [element("th", cell, class_="text") for cell in ("Train", "Test", "Best of train")]
-    head = ("Fold", *text, f"{name(metric)}, train", "test", "Net P&L, train", "test", "Trades, test")
+    head = ("Fold", *text, *(word for each in metrics for word in (f"{name(each)}, train", "test")), "Trades, test")
     total = sum(fold.test.get("net_pnl") or 0.0 for fold in result.folds)
     said = element("p", "Net P&L of all test spans together: ", element("b", number(total, sign=True), class_=tone(total)))
     figure = chart("folds-chart", folds_figure(result, metric), 300, f"{name(metric)} of each fold")
     return join([figure, element("div", table(head, rows, class_="numbers"), class_="wide"), said])
+
+
+def _toned(metric: str, value: float | None) -> Html:
+    return element("td", shown(metric, value), class_=tone(value) if metric == "net_pnl" else None)
 
 
 def _points(result: OptimizeResult) -> Html:
