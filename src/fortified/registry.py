@@ -14,12 +14,12 @@ from pathlib import Path
 from fortified.domain.errors import ConfigError, NotFound
 from fortified.strategies.base import BaseStrategy
 from fortified.strategies.ema_crossover import EMACrossoverStrategy
+from fortified.strategies.supertrend import SuperTrendStrategy
+from fortified.strategies.triple_ema_zigzag import TripleEMAZigZagStrategy
 
-BUILT_IN: tuple[type[BaseStrategy], ...] = (EMACrossoverStrategy,)
+BUILT_IN: tuple[type[BaseStrategy], ...] = (EMACrossoverStrategy, SuperTrendStrategy, TripleEMAZigZagStrategy)
 
 DOCUMENTED: Mapping[str, str] = {
-    "supertrend": "SuperTrend",
-    "triple_ema": "Triple EMA with ZigZag",
     "zeroday": "Zero days to expiry options",
 }
 """Names the documentation uses for strategies that this version does not hold yet. They can be configured, not started."""

@@ -165,6 +165,15 @@ def test_the_nearer_of_stop_and_trailing_stop_gives_the_reason() -> None:
     assert (then.reason, then.level) == (TRAILING_STOP, Decimal("99.5"))
 
 
+@pytest.mark.parametrize("tick", TICKS)
+def test_where_both_lie_on_one_tick_it_is_the_stop_that_gives_it(tick: str) -> None:
+    size = Decimal(tick)
+    for step in range(20_000, 20_100):
+        touch = walk(armed(rules("5ticks", None, "5ticks"), float(step * size), tick=tick), float((step - 5) * size))
+        assert touch is not None
+        assert (touch.reason, touch.level) == (STOP_LOSS, (step - 5) * size)
+
+
 def test_pieces_of_an_entry_set_the_levels_anew_from_the_average_and_keep_the_best_price() -> None:
     executor = armed(rules("4ticks", None, "20ticks"))
     walk(executor, 103.0)

@@ -1,15 +1,12 @@
 """The average true range against its definition."""
 
-import csv
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.indicators import vectors
 
-from fortified.indicators.atr import ATR
+from fortified.indicators.atr import ATR, true_range
 
-VECTORS = Path(__file__).parents[3] / "shared" / "data" / "indicators"
 bars = st.lists(st.tuples(*[st.integers(-400, 400)] * 3).map(sorted), max_size=40)
 
 
@@ -47,19 +44,10 @@ def test_before_it_is_ready_the_mean_of_what_was_seen_can_be_told() -> None:
     assert average.so_far == pytest.approx(3.0)
 
 
-def test_its_state_can_be_taken_up() -> None:
-    one, other = ATR(2), ATR(2)
-    one.update(12, 10, 11)
-    other.restore(one.snapshot())
-    assert other.update(20, 10, 12) == one.update(20, 10, 12)
-
-
-@pytest.mark.skipif(not VECTORS.is_dir(), reason="the reference vectors are not here")
+@vectors.needed
 @pytest.mark.parametrize("period", [5, 10, 14])
 def test_reference_vectors(period: int) -> None:
-    average = ATR(period)
-    with (VECTORS / "GOOG_1d_core.csv").open(newline="") as file:
-        for row in csv.DictReader(file):
-            value = average.update(float(row["high"]), float(row["low"]), float(row["close"]))
-            expected = row[f"atr{period}_tos"]
-            assert value == (pytest.approx(float(expected), rel=1e-9) if expected else None)
+    table = vectors.columns("GOOG_1d_core.csv")
+    bars = table["high"], table["low"], table["close"]
+    vectors.assert_near(ATR(period).compute(*bars)["value"], table[f"atr{period}_tos"])
+    vectors.assert_near(true_range(*bars), table["tr"])

@@ -1,15 +1,20 @@
-"""Moving averages against their definitions, and their state."""
+"""Moving averages against their definitions."""
 
 from collections.abc import Callable
-from typing import Any
+from math import isqrt
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.indicators import vectors
 
 from fortified.domain.errors import ConfigError
 from fortified.indicators.base import SeriesIndicator
+from fortified.indicators.ema import EMA
+from fortified.indicators.hull import HullAverage
 from fortified.indicators.moving_average import AverageType, moving_average
+from fortified.indicators.wilders import WildersAverage
 
 KINDS: tuple[AverageType, ...] = ("EMA", "SMA", "WMA")
 prices = st.lists(st.floats(-1e6, 1e6).map(lambda price: round(price, 2)), max_size=60)
@@ -47,39 +52,62 @@ def test_each_value_is_that_of_the_definition(values: list[float], period: int, 
         assert average.ready == (count >= period)
 
 
-@given(prices, periods, kinds)
-def test_peek_tells_the_next_value_bit_for_bit_and_changes_nothing(values: list[float], period: int, kind: AverageType) -> None:
+@given(prices, st.integers(1, 30), kinds)
+def test_a_whole_column_is_computed_to_the_bit(values: list[float], period: int, kind: AverageType) -> None:
     average = moving_average(kind, period)
-    for value in values:
-        before = average.snapshot()
-        average.peek(-value)
-        expected = average.peek(value)
-        assert average.snapshot() == before
-        assert average.update(value) == expected == average.value
+    expected = np.array([average.update(value) for value in values], np.float64)
+    np.testing.assert_array_equal(moving_average(kind, period).compute(np.array(values))["value"], expected)
 
 
-@given(prices, prices, periods, kinds)
-def test_a_restored_one_goes_on_bit_for_bit(past: list[float], future: list[float], period: int, kind: AverageType) -> None:
-    living, fresh = moving_average(kind, period), moving_average(kind, period)
-    for value in past:
-        living.update(value)
-    fresh.restore(living.snapshot())
-    assert [fresh.update(value) for value in future] == [living.update(value) for value in future]
+@given(prices, periods)
+def test_wilders_average_begins_with_a_mean_and_moves_by_its_share(values: list[float], period: int) -> None:
+    average = WildersAverage(period)
+    for count, value in enumerate(values, start=1):
+        before = average.value
+        now = average.update(value)
+        if count < period:
+            assert now is None
+        elif before is None:
+            assert now == pytest.approx(sum(values[:period]) / period, abs=1e-6)
+        else:
+            assert now == pytest.approx((before * (period - 1) + value) / period, abs=1e-6)
+        assert average.ready == (count >= period)
 
 
-@pytest.mark.parametrize("kind", ["SMA", "WMA"])
-def test_a_snapshot_can_be_restored_twice(kind: AverageType) -> None:
-    living = moving_average(kind, 3)
-    for value in (1.0, 2.0, 3.0):
-        living.update(value)
-    state = living.snapshot()
-    results = [_after(moving_average(kind, 3), state) for _ in range(2)]
-    assert results[0] == results[1]
+@given(prices, st.integers(2, 20))
+def test_the_hull_average_is_one_of_weighted_averages(values: list[float], period: int) -> None:
+    average = HullAverage(period)
+    raw: list[float] = []
+    for count, value in enumerate(values, start=1):
+        half, full = wma(values[:count], period // 2), wma(values[:count], period)
+        if half is not None and full is not None:
+            raw.append(2 * half - full)
+        expected = wma(raw, isqrt(period))
+        assert average.update(value) == (None if expected is None else pytest.approx(expected, abs=1e-5))
+        assert average.ready == (count >= period + isqrt(period) - 1)
 
 
-def _after(fresh: SeriesIndicator, state: dict[str, Any]) -> list[float | None]:
-    fresh.restore(state)
-    return [fresh.update(value) for value in (10.0, 20.0)]
+def test_the_hull_average_follows_a_straight_line_without_lag() -> None:
+    """That is what its weights are made for, where n/2 is whole: n/3 of lag, doubled, is that of the average behind it."""
+    average = HullAverage(16)
+    for value in range(40):
+        average.update(float(value))
+    assert average.value == pytest.approx(39.0, abs=0.5)
+
+
+@vectors.needed
+@pytest.mark.parametrize(
+    ("column", "average"),
+    [
+        *((f"ema{period}_first", EMA(period)) for period in (9, 14, 21)),
+        *((f"{kind.lower()}{period}", moving_average(kind, period)) for kind in ("SMA", "WMA") for period in (9, 21)),
+        ("hull16", HullAverage(16)),
+        ("wilders14_close", WildersAverage(14)),
+    ],
+)
+def test_reference_vectors(column: str, average: SeriesIndicator) -> None:
+    table = vectors.columns("GOOG_1d_core.csv")
+    vectors.assert_near(average.compute(table["close"])["value"], table[column])
 
 
 def test_the_ema_begins_with_its_first_value() -> None:
@@ -94,6 +122,11 @@ def test_rounding_does_not_pile_up() -> None:
     for value in (1e17, *[0.1] * 6):
         average.update(value)
     assert average.value == pytest.approx(0.1)
+
+
+def test_a_hull_average_of_one_has_no_half() -> None:
+    with pytest.raises(ConfigError, match="period 1 is not possible; this average needs a period of at least 2"):
+        HullAverage(1)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -165,7 +165,7 @@ def _touch(
     now = price[place]
     if trail == trail:  # noqa: PLR0124  # not NaN
         level = np.rint((best - sign * trail) / tick) * tick
-        nearer = stop != stop or (level - stop) * sign > 0  # noqa: PLR0124  # NaN: no stop
+        nearer = stop != stop or (level - stop) * sign > TOLERANCE * tick  # noqa: PLR0124  # NaN: no stop
         if nearer and (now - level) * sign <= TOLERANCE * tick:
             return place, TRAILING_STOP, best
     stopped = stop == stop and (now - stop) * sign <= 0  # noqa: PLR0124  # not NaN

@@ -178,7 +178,7 @@ def touched(armed: Armed, price: float, tick: float) -> str | None:
     if armed.trail is not None:
         level = trailing_level(armed, tick)
         assert level is not None
-        if (price - level) * sign <= TOLERANCE * tick and (stop is None or (level - stop) * sign > 0):
+        if (price - level) * sign <= TOLERANCE * tick and (stop is None or (level - stop) * sign > TOLERANCE * tick):
             return TRAILING_STOP
     if stop is not None and (price - stop) * sign <= 0:
         return STOP_LOSS

@@ -14,9 +14,9 @@ MULTIPLIER: Final = 3.0
 class SuperTrend(BarIndicator):
     """Two bands about the middle of the bar, (H + L)/2 ± multiplier·ATR, that only move towards the price; as TradingView's ta.supertrend.
 
-    ``upper`` falls, or begins anew when the close before was above it; ``lower`` is its mirror image. ``direction`` turns to +1 with a close
-    above ``upper``, to −1 with one below ``lower``, both strict and of this very bar. ``value`` is the band behind the price: ``lower`` when
-    up, ``upper`` when down. It begins with the first ATR, down; ``flip`` is the new direction on a bar that turned, else 0.
+    ``upper`` falls, or begins anew when the close before was above it; ``lower`` is its mirror image. ``direction`` turns to +1 with a
+    close above ``upper``, to −1 with one below ``lower``, both strict and of this very bar. ``value`` is the band behind the price:
+    ``lower`` when up, ``upper`` when down. It begins with the first ATR, down; ``flip`` is the new direction on a bar that turned, else 0.
     """
 
     fields: ClassVar[tuple[str, ...]] = ("value", "ready", "atr", "upper", "lower", "direction", "flip")

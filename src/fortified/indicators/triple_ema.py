@@ -43,11 +43,6 @@ class TripleEMA(SeriesIndicator):
     def slow(self) -> float | None:
         return self.slow_ema.value
 
-    @property
-    def longest(self) -> int:
-        """Values until it is warm."""
-        return max(self.fast_ema.period, self.medium_ema.period, self.slow_ema.period) + self.delay
-
     def update(self, value: float) -> float | None:
         if self.delay:
             past = self.past

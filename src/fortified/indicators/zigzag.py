@@ -76,9 +76,9 @@ TREND_REVERSAL: Final = Reversal(percent=0.01, absolute=0.05, atr_length=5, atr_
 class ZigZagHighLow(BarIndicator):
     """``direction`` of the leg: +1 up, −1 down, 0 before the first is decided. ``value`` is its extreme so far, None before.
 
-    Up turns down on the bar whose low is ``max_high`` less the threshold, or lower; else a high that equals or exceeds it is the new extreme.
-    Down is the mirror image. The first bar that reaches the highest high decides for up, or the lowest low for down. ``flip`` is the new
-    direction on a bar that turned, else 0; then ``pivot`` is the extreme that ended there, which was bar number ``pivot_bar`` (from 0).
+    Up turns down on the bar whose low is ``max_high`` less the threshold, or lower; else a high that equals or exceeds it is the new
+    extreme. Down is the mirror image. The first bar that reaches the highest high decides for up, or the lowest low for down. ``flip`` is
+    the new direction on a bar that turned, else 0; then ``pivot`` is the extreme that ended there, that of bar ``pivot_bar`` (from 0).
     No leg ends before there is an ATR, when it counts, or with a close of 0.
     """
 
@@ -159,6 +159,15 @@ class ZigZagHighLow(BarIndicator):
         elif low <= self.min_low:
             self.direction = -1
             self.min_low, self.min_bar = low, self.bar
+
+    def threshold(self, close: float) -> float | None:
+        """How far the price has to come back from ``value`` on a bar with this close; None while no leg can end."""
+        atr = self.atr.value if self.multiple else 0.0
+        return (
+            None
+            if self.value is None or atr is None or not close
+            else self.value * (self.fixed_ratio + atr / close * self.multiple) + self.points
+        )
 
     def compute(self, high: Floats, low: Floats, close: Floats) -> dict[str, Floats]:
         return followed(ZigZagHighLow(self.reversal), high, low, close)
