@@ -57,7 +57,7 @@ async def test_one_spelling_is_stored() -> None:
     ("fields", "words"),
     [
         ({"stop_loss": "20"}, "stop_loss: distance '20'"),
-        ({"trailing": "2000000000pts"}, "trailing: a distance of more than 1000000000 points"),
+        ({"trailing": "2000000000pts"}, "trailing: a distance of 2000000000 points is not possible"),
         ({"sizing": "0%"}, "sizing '0%'"),
         ({"cash": Decimal(0)}, "cash 0 is not possible"),
         ({"cash": Decimal("NaN")}, "cash NaN is not possible"),

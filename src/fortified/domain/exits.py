@@ -26,6 +26,10 @@ class Distance(msgspec.Struct, frozen=True):
     amount: Decimal
     unit: Literal["ticks", "points", "percent", "atr"]
 
+    def __post_init__(self) -> None:
+        if not 0 < self.amount <= FARTHEST:
+            raise ConfigError(f"a distance of {self.amount:f} {self.unit} is not possible; give one above 0 and at most {FARTHEST}")
+
     def points(self, entry: Decimal, atr: Decimal | None, instrument: Instrument) -> Decimal:
         """The distance in price points. ``atr`` may be None for other units."""
         if self.unit == "ticks":
@@ -48,8 +52,6 @@ class Distance(msgspec.Struct, frozen=True):
         match = _SPELLING.fullmatch(text.strip())
         if match is None or not Decimal(match["amount"]):
             raise ConfigError(f"distance {text!r} is not understood; write 20ticks, 10pts, 0.5% or 1.5atr, above 0")
-        if Decimal(match["amount"]) > FARTHEST:
-            raise ConfigError(f"a distance of more than {FARTHEST} {match['unit']} is not possible; leave it out for none")
         return cls(Decimal(match["amount"]), _UNITS[match["unit"].lower()])
 
     def __str__(self) -> str:

@@ -207,7 +207,7 @@ def signals_of(answers: Answers, position: Target) -> list[Signal]:
 
 def _signal(answer: object, position: Target) -> Signal:
     if isinstance(answer, Signal):
-        return answer if isinstance(answer.target, Target) else Signal(Target(answer.target), answer.reason)
+        return answer if isinstance(answer.target, Target) else msgspec.structs.replace(answer, target=Target(answer.target))
     if not isinstance(answer, Mapping) or "side" not in answer:
         raise ConfigError(f"a strategy answered {answer!r}; expected a Signal or a dict with 'side' and 'reason'")
     try:

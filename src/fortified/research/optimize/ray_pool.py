@@ -24,8 +24,8 @@ from fortified.runs import RunOptions
 from fortified.strategies.base import BaseStrategy
 
 NEEDED = "each machine of the cluster needs this version of fortified"
-_opened: dict[str, Evaluator] = {}
-"""In a Ray process: the evaluator of the search it works for."""
+_opened: dict[str, tuple[Evaluator, str]] = {}
+"""In a Ray process: the evaluator of the search it works for, and where its copy of the strategy lay."""
 
 
 class Setup(msgspec.Struct, frozen=True):
@@ -104,14 +104,19 @@ def _evaluate(search: str, setup: Setup, job: Job) -> Answer:
     """Runs in a Ray process."""
     if search not in _opened:
         _opened.clear()
-        _opened[search] = Evaluator(setup.options, setup.data, _load(setup), setup.space)
-    return _opened[search].evaluate(job)
+        strategy, here = _load(setup)
+        _opened[search] = Evaluator(setup.options, setup.data, strategy, setup.space), here
+    evaluator, here = _opened[search]
+    answer, there = evaluator.evaluate(job), str(Path(setup.options.strategy).absolute())
+    named = {number: text.replace(here, there) for number, text in answer.failed.items()} if here else answer.failed
+    return msgspec.structs.replace(answer, failed=named)
 
 
-def _load(setup: Setup) -> type[BaseStrategy]:
+def _load(setup: Setup) -> tuple[type[BaseStrategy], str]:
+    """The strategy, and the path of its copy, which a person does not know."""
     if setup.source is None:
-        return Registry().resolve(setup.options.strategy)
+        return Registry().resolve(setup.options.strategy), ""
     with tempfile.TemporaryDirectory(prefix="fortified-strategy-") as directory:
         path = Path(directory) / Path(setup.options.strategy).name
         path.write_bytes(setup.source)
-        return load_file(path)
+        return load_file(path), str(path)
