@@ -32,7 +32,7 @@ def test_the_built_in_ones_are_known() -> None:
 
 
 def test_an_unknown_name_is_told_what_is_known() -> None:
-    with pytest.raises(NotFound, match="unknown strategy 'emma'; known are: ema"):
+    with pytest.raises(NotFound, match="unknown strategy 'emma'; known are: ema, supertrend, triple_ema"):
         Registry().resolve("emma")
 
 
@@ -40,7 +40,7 @@ def test_a_file_gives_its_one_strategy_under_its_name_or_that_of_the_file(tmp_pa
     registry = Registry()
     assert registry.resolve(written(tmp_path / "a.py", GOOD.format(name="name = 'mine'"))).name == "mine"
     assert registry.resolve(written(tmp_path / "quiet.py", GOOD.format(name=""))).name == "quiet"
-    assert registry.names() == ["ema", "mine", "quiet"]
+    assert registry.names() == ["ema", "mine", "quiet", "supertrend", "triple_ema"]
     assert issubclass(registry.get("mine"), BaseStrategy)
 
 

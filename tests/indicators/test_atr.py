@@ -19,8 +19,8 @@ def naive(rows: list[list[int]], period: int) -> float | None:
     if len(ranges) < period:
         return None
     value = sum(ranges[:period]) / period
-    for true_range in ranges[period:]:
-        value = (value * (period - 1) + true_range) / period
+    for width in ranges[period:]:
+        value = (value * (period - 1) + width) / period
     return value
 
 

@@ -87,14 +87,6 @@ def test_the_hull_average_is_one_of_weighted_averages(values: list[float], perio
         assert average.ready == (count >= period + isqrt(period) - 1)
 
 
-def test_the_hull_average_follows_a_straight_line_without_lag() -> None:
-    """That is what its weights are made for, where n/2 is whole: n/3 of lag, doubled, is that of the average behind it."""
-    average = HullAverage(16)
-    for value in range(40):
-        average.update(float(value))
-    assert average.value == pytest.approx(39.0, abs=0.5)
-
-
 @vectors.needed
 @pytest.mark.parametrize(
     ("column", "average"),

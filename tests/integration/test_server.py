@@ -175,7 +175,7 @@ def test_a_manual_trigger_of_what_nobody_trades_says_why(client: httpx2.Client) 
         ("/api/tickers", {"strategy": "ema", "symbol": "/NQ", "timeframe": "1", "tastytrade_quantity": 1, "perios": 3}, "perios"),
         ("/api/tickers", {"strategy": "ema", "symbol": "/NQ", "timeframe": "1", "tastytrade_quantity": -1}, "tastytrade_quantity"),
         ("/api/start-trading?strategy=emu", None, "emu"),
-        ("/api/start-trading?strategy=triple_ema", None, "triple_ema"),
+        ("/api/start-trading?strategy=zeroday", None, "zeroday"),
         ("/api/ema-manual-trigger", {"ticker": "SPY", "action": "sideways"}, "action"),
     ],
 )

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from fortified.bootstrap_replay import Progress, run_replay
-from fortified.domain.exits import ExitRules
+from fortified.domain.exits import NO_EXITS, ExitRules
 from fortified.engine.fills import FillModel
 from fortified.engine.result import RunResult
 from fortified.engine.sizing import FIXED, Sizing
@@ -134,6 +134,27 @@ def test_ema_over_sessions(redis_url: str, tmp_path: Path, timeframe: str, fills
     assert tested == replayed
 
 
+@pytest.mark.parametrize("fills", [FillModel(), FillModel("next", 2, 90 * SECOND)], ids=["next", "latency"])
+@pytest.mark.parametrize("exits", ["none", "bracket"])
+@pytest.mark.parametrize(
+    ("strategy", "params"),
+    [
+        ("supertrend", {"period": "3", "multiplier": "1.5"}),
+        ("triple_ema", {"price_source": "high_low", "rev_amount": "3", "atr_reversal": "1"}),
+        ("triple_ema", {"signal_mode": "tos_live", "displace": "-2"}),
+    ],
+    ids=["supertrend", "triple_ema", "triple_ema live"],
+)
+def test_the_other_built_in_strategies(
+    redis_url: str, tmp_path: Path, strategy: str, params: dict[str, str], exits: str, fills: FillModel
+) -> None:
+    file = market(tmp_path / "ticks.parquet", quotes=True, seed=11)
+    rules = EXITS.get(exits, NO_EXITS)
+    replayed, tested = both(redis_url, files=(file,), strategy=strategy, params=params, fills=fills, exits=rules, warmup=30)
+    assert len(replayed.trades) > 2
+    assert tested == replayed
+
+
 @pytest.mark.parametrize("quotes", [True, False], ids=["quotes", "prices"])
 @pytest.mark.parametrize("fills", [FillModel(), FillModel("last", 1), FillModel("next", 2, 90 * SECOND)], ids=["next", "last", "latency"])
 @pytest.mark.parametrize("timeframe", ["20t", "5"])
@@ -210,4 +231,3 @@ def test_real_ticks(redis_url: str, name: str, symbol: str, timeframe: str) -> N
     replayed, tested = both(redis_url, files=(SHARED / f"{name}.csv.gz",), symbol=symbol, timeframe=timeframe)
     assert replayed.bars > 50
     assert tested == replayed
-

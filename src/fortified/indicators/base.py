@@ -5,7 +5,7 @@ Owns the interface. An indicator holds nothing but its own numbers; its state is
 
 from abc import ABC, abstractmethod
 from operator import attrgetter
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from fortified.domain.errors import ConfigError
 
 type Floats = NDArray[np.float64]
+
+_NUMBERS: Final = frozenset({float, int, bool, type(None)})
 
 
 class Indicator(ABC):
@@ -42,8 +44,11 @@ class Indicator(ABC):
     def fork(self) -> Self:
         """Another one in the same state: a bar that is still open can be given to it, and all its lines be read."""
         twin = object.__new__(type(self))
-        for name, value in vars(self).items():
-            twin.__dict__[name] = value.fork() if isinstance(value, Indicator) else list(value) if isinstance(value, list) else value
+        held = vars(self)
+        vars(twin).update(held)
+        for name, value in held.items():
+            if type(value) not in _NUMBERS:  # asking for its class would take longer than all else
+                vars(twin)[name] = value.fork() if isinstance(value, Indicator) else list(value) if isinstance(value, list) else value
         return twin
 
 

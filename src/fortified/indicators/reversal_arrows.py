@@ -92,6 +92,9 @@ class ReversalArrows(BarIndicator):
             self._wait()
         return self.value
 
+    def peek(self, high: float, low: float, close: float) -> float | None:
+        return self.zigzag.peek(high, low, close)
+
     def _wait(self) -> None:
         """The first bar is the low end of a leg up, or the high end of a leg down; which, the end of this wait will tell."""
         high, low, first = self.zigzag.price_high, self.zigzag.price_low, not self.zigzag.bar

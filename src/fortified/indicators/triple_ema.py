@@ -120,6 +120,9 @@ class TripleEMATrend(BarIndicator):
         self.aligned = aligned
         return fast
 
+    def peek(self, high: float, low: float, close: float) -> float | None:
+        return self.average.peek(close)
+
     def compute(self, high: Floats, low: Floats, close: Floats) -> dict[str, Floats]:
         average = self.average
         delays = TripleEMA(average.fast_ema.period, average.medium_ema.period, average.slow_ema.period, -average.delay)

@@ -15,7 +15,7 @@ from fortified.strategies.base import BaseStrategy, Logger, StrategyConfig, Stra
 Length = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
 Side = Literal["both", "long", "short"]
 
-_NAMES: Final = {1: "long", -1: "short"}
+_NAMES: Final = {1: "long", -1: "short", 0: "flat"}
 _JUDGED_AT: Final = 199
 """Number of a bar by which the averages are warm."""
 
@@ -88,7 +88,7 @@ class TripleEMAZigZagStrategy(BaseStrategy):
         self.trend = TripleEMATrend(TripleEMA(params.fast_length, params.medium_length, params.slow_length, params.displace))
         self.swing: ZigZagHighLow | ReversalArrows = zigzag if params.signal_mode == "confirmed" else ReversalArrows(zigzag)
         self.aligned = 0
-        """The side that both say."""
+        """The side that both say, and that is traded."""
 
     def warmup_periods(self) -> int:
         params = self.params
@@ -101,12 +101,11 @@ class TripleEMAZigZagStrategy(BaseStrategy):
         if self.zigzag.bar == _JUDGED_AT:
             self._judge_width(bar.close)
         side = self.trend.direction
-        before, self.aligned = self.aligned, side if side == self.swing.direction else 0
+        joined = side == self.swing.direction and self.params.direction in ("both", _NAMES[side])
+        before, self.aligned = self.aligned, side if joined else 0
         if self.aligned == before:
             return None
-        if self.aligned and self.params.direction in ("both", _NAMES[self.aligned]):
-            return Signal(Target(self.aligned), f"entry_{_NAMES[self.aligned]}")
-        return Signal(Target.FLAT, f"exit_{_NAMES[before]}") if before else None
+        return Signal(Target(side), f"entry_{_NAMES[side]}") if self.aligned else Signal(Target.FLAT, f"exit_{_NAMES[before]}")
 
     @property
     def zigzag(self) -> ZigZagHighLow:
