@@ -12,8 +12,13 @@ from fortified.domain.market import Bar, BarUpdate
 from fortified.domain.signal import OrderSide, Signal, Target
 from fortified.indicators.atr import ATR
 from fortified.indicators.ema import EMA
+from fortified.indicators.hull import HullAverage
 from fortified.indicators.sma import SMA
+from fortified.indicators.supertrend import SuperTrend
+from fortified.indicators.triple_ema import TripleEMA
+from fortified.indicators.wilders import WildersAverage
 from fortified.indicators.wma import WMA
+from fortified.indicators.zigzag import ZigZagHighLow
 from fortified.strategies.base import BaseStrategy, StrategyConfig, StrategyPosition
 
 if TYPE_CHECKING:
@@ -36,12 +41,17 @@ __all__ = [
     "BarUpdate",
     "BaseStrategy",
     "ExitRules",
+    "HullAverage",
     "OrderSide",
     "Signal",
     "StrategyConfig",
     "StrategyPosition",
+    "SuperTrend",
     "Target",
     "Ticks",
+    "TripleEMA",
+    "WildersAverage",
+    "ZigZagHighLow",
     "load_bars",
     "load_ticks",
     "run_backtest",

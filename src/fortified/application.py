@@ -16,10 +16,11 @@ from fortified import bootstrap
 from fortified.api.app import create_app
 from fortified.api.facade import ApiContext
 from fortified.api.security import hash_password, required_email
+from fortified.backtests_port import Backtests
 from fortified.clock import SystemClock
 from fortified.domain.errors import ConfigError, FortifiedError
 from fortified.logs import configure_logging
-from fortified.ports import Backtests, HistoryStore, User, UserStore
+from fortified.ports import HistoryStore, User, UserStore
 from fortified.registry import Registry
 from fortified.research.jobs.queue import BacktestQueue, QueueOptions
 from fortified.settings import Settings, load_settings

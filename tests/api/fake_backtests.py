@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 from tests.api.fakes import NOON, NS, a_trade
 
+from fortified.backtests_port import BacktestJob, BacktestOutcome, BacktestRequest, Figure, QueueFull
 from fortified.domain.errors import ConfigError, NotFound, Refused
 from fortified.domain.trade import Trade
-from fortified.ports import BacktestJob, BacktestOutcome, BacktestRequest, Figure, QueueFull
 
 REPORT = "<!DOCTYPE html><html><body><script>draw()</script></body></html>"
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from fortified.ports import BacktestRequest
+from fortified.backtests_port import BacktestRequest
 
 SECOND = 1_000_000_000
 MONDAY = 1_750_086_000 * SECOND

@@ -15,10 +15,11 @@ import pytest
 from tests.builders import bar
 from tests.research.backtest_data import MONDAY, SECOND, request, wave
 
+from fortified.backtests_port import BacktestJob, BacktestRequest, QueueFull
 from fortified.clock import SystemClock
 from fortified.domain.errors import ConfigError, NotFound, Refused
 from fortified.engine.fills import FillModel
-from fortified.ports import BacktestJob, BacktestRequest, QueueFull, StreamRef
+from fortified.ports import StreamRef
 from fortified.registry import Registry, load_file
 from fortified.research.data import load
 from fortified.research.jobs.files import Archive, JobFiles

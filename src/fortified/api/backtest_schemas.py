@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fortified.api.schemas import TradeOut
 from fortified.api.wire import Answer, Number, OptionalTime, Time, decimal_text, iso_time, parse_period
-from fortified.ports import BacktestJob, BacktestOutcome, BacktestRequest, Figure
+from fortified.backtests_port import BacktestJob, BacktestOutcome, BacktestRequest, Figure
 
 _NS_PER_US = 1_000
 _EXAMPLE: dict[str, Any] = {

@@ -10,11 +10,12 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from fortified.backtests_port import Backtests
 from fortified.domain.account import Mode
 from fortified.domain.signal import Target
 from fortified.domain.ticker import TickerConfig
 from fortified.orchestration.events import HealthReport, Listeners, ManualOutcome, RunnerStatus, StrategyInfo
-from fortified.ports import Backtests, Clock, Store, StreamRef
+from fortified.ports import Clock, Store, StreamRef
 
 
 class TradingFacade(Protocol):

@@ -19,8 +19,8 @@ from fortified.api.backtest_schemas import (
 from fortified.api.deps import ServicesDep, Trader, Viewer
 from fortified.api.errors import ApiError, Problem
 from fortified.api.schemas import TradeOut
+from fortified.backtests_port import Backtests, QueueFull
 from fortified.domain.errors import ConfigError, Refused
-from fortified.ports import Backtests, QueueFull
 
 router = APIRouter(tags=["backtests"])
 

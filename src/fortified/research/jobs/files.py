@@ -15,10 +15,10 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
+from fortified.backtests_port import BacktestJob, BacktestOutcome
 from fortified.domain.errors import Refused
 from fortified.domain.market import Bar
 from fortified.domain.trade import Trade
-from fortified.ports import BacktestJob, BacktestOutcome
 from fortified.storage.embedded_lock import FileLock
 
 _ID = re.compile(r"[0-9a-f]{16}")

@@ -15,10 +15,11 @@ from typing import Any
 import msgspec
 import structlog
 
+from fortified.backtests_port import BacktestJob, BacktestRequest, QueueFull
 from fortified.domain.errors import ConfigError, FortifiedError, NotFound, Refused
 from fortified.domain.market import Bar
 from fortified.domain.trade import Trade
-from fortified.ports import BacktestJob, BacktestRequest, Clock, HistoryStore, QueueFull
+from fortified.ports import Clock, HistoryStore
 from fortified.registry import Registry
 from fortified.research.jobs.files import Archive
 from fortified.research.jobs.process import WorkerProcess

@@ -8,12 +8,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from fortified.backtests_port import BacktestRequest
 from fortified.domain.errors import ConfigError, NotFound
 from fortified.domain.exits import ExitRules
 from fortified.domain.timeframe import Timeframe
 from fortified.engine.fills import FillModel
 from fortified.engine.sizing import Sizing
-from fortified.ports import BacktestRequest, StreamRef
+from fortified.ports import StreamRef
 from fortified.registry import Registry
 from fortified.research.run import check
 from fortified.runs import RunOptions, resolve_instrument

@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 
 from fortified.adapters.tables import FileReport
+from fortified.backtests_port import BacktestOutcome
 from fortified.domain.errors import FortifiedError
-from fortified.ports import BacktestOutcome
 from fortified.registry import Registry
 from fortified.research.data import load
 from fortified.research.jobs.files import Equity, JobFiles
