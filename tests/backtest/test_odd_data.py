@@ -253,7 +253,7 @@ class FailingTicks(Failing):
 
 
 @pytest.mark.parametrize("strategy", [Failing, FailingTicks])
-@pytest.mark.parametrize("answer", [None, *BAD, _yielding], ids=repr)
+@pytest.mark.parametrize("answer", [None, *BAD, _yielding], ids=lambda answer: "yields" if callable(answer) else repr(answer))
 def test_a_failure_names_the_strategy_and_the_moment(strategy: type[Failing], answer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strategy, "answer", staticmethod(answer) if callable(answer) else answer)
     test = backtest(table(wave(20, 20_000.0)), strategy, timeframe="2t", params={})

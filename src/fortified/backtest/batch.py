@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fortified.backtest.bars import kernels, side_by_side
-from fortified.backtest.lane import END, Log, Refused
+from fortified.backtest.lane import END, Log, Noted, Refused
 from fortified.backtest.tape import Tape
 from fortified.domain.calendar import Calendar
 from fortified.domain.signal import Target
@@ -61,6 +61,27 @@ def crossing_of(strategy: type[BaseStrategy], params: Any) -> Crossing | None:
     )
 
 
+class TableLog(Log):
+    """A log as the compiled loop writes it: a row for each fill."""
+
+    def __init__(self, table: NDArray[np.int32], refused: Sequence[Refused], unfilled: int) -> None:
+        self._table, self.refused, self.unfilled = table, refused, unfilled
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    @cached_property
+    def fills(self) -> Sequence[Noted]:  # type: ignore[override]  # made when it is asked for
+        place, kind, side, closed, reason, decision = self._table.T.tolist() if len(self._table) else ([],) * 6
+        return list(zip(place, kind, side, closed, map(_REASONS.__getitem__, reason), decision, strict=True))
+
+    def column(self, index: int) -> NDArray[np.int64]:
+        return self._table[:, index].astype(np.int64)
+
+    def reasons(self, part: slice) -> list[str]:
+        return [_REASONS[code] for code in self._table[part, 4].tolist()]
+
+
 class Batch:
     """Runs over one tape under the same rules."""
 
@@ -83,13 +104,9 @@ class Batch:
         )
         if unfilled < 0:
             return None
-        place, kind, side, closed, reason, decision = fills.T.tolist() if len(fills) else ([],) * 6
         stamps = self._tape.bars.ts_close
-        return Log(
-            list(zip(place, kind, side, closed, map(_REASONS.__getitem__, reason), decision, strict=True)),
-            [Refused(int(stamps[bar]), _CODES[code], bar + 1, _REASONS[why]) for bar, code, why in refused.tolist()],
-            unfilled,
-        )
+        denied = [Refused(int(stamps[bar]), _CODES[code], bar + 1, _REASONS[why]) for bar, code, why in refused.tolist()]
+        return TableLog(fills, denied, unfilled)
 
     def evaluate(self, crossings: Sequence[Crossing], warmup: int | None, calendar: Calendar) -> Floats:
         """The metrics of many runs: one row of ``METRICS`` each, NaN where there is no value. ``warmup`` None: that of each crossing.
@@ -108,10 +125,10 @@ class Batch:
             np.array([int(crossing.down) for crossing in crossings], np.int64),
             np.array([crossing.warmup if warmup is None else warmup for crossing in crossings], np.int64),
         )
-        money = self._money(calendar)
+        money, at_market = self._money(calendar), self._at_market
 
         def work(part: slice) -> tuple[Floats, ...]:
-            return (compiled.evaluate(lines, *(column[part] for column in columns), *self._given, money),)
+            return (compiled.evaluate(lines, *(column[part] for column in columns), *self._given, at_market, money),)
 
         [rows] = side_by_side(len(crossings) * len(self._tape.bars), len(crossings), work)
         return rows
@@ -135,14 +152,19 @@ class Batch:
     @cached_property
     def _given(self) -> tuple[Any, ...]:
         """What every run is told."""
-        compiled = kernels("run_kernels")
-        assert compiled is not None
         tape, instrument, bars = self._tape, self._config.instrument, self._tape.bars
         quotes = (_NONE if tape.bid is None else tape.bid, _NONE if tape.ask is None else tape.ask)
         data = (tape.price, *quotes, tape.ends, bars.high, bars.low, bars.flags)
         venue = (int(self._fills.market == "next"), self._fills.slippage_ticks, float(instrument.tick_size), *self._rules.ratio)
-        rules = (*(step or 0 for step in self._rules.steps), int(self._flatten))
-        return data, venue, rules, (compiled.at_market(1, data, venue), compiled.at_market(-1, data, venue))
+        return data, venue, (*(step or 0 for step in self._rules.steps), int(self._flatten))
+
+    @cached_property
+    def _at_market(self) -> tuple[Floats, Floats]:
+        """What every market order of very many runs gets."""
+        compiled = kernels("run_kernels")
+        assert compiled is not None
+        data, venue, _ = self._given
+        return compiled.at_market(1, data, venue), compiled.at_market(-1, data, venue)
 
     def _money(self, calendar: Calendar) -> tuple[Any, ...]:
         bars, config, fees = self._tape.bars, self._config, self._fees

@@ -9,6 +9,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fortified.backtest.outcome import MAX_DENIALS
 from fortified.backtest.scan import NAN, Watch, first_reaching
 from fortified.backtest.tape import Tape
@@ -34,17 +37,6 @@ class Unusual(Exception):
     """Something that only the desk can tell."""
 
 
-class Noted(NamedTuple):
-    """A fill: the tick (its place on the tape), how, the side, the bars closed by then, why, and the bar whose signal decided it."""
-
-    place: int
-    kind: int
-    side: int
-    closed: int
-    reason: str
-    decision: int
-
-
 class Refused(NamedTuple):
     """A wish that the risk gate refused, after so many bars."""
 
@@ -54,12 +46,26 @@ class Refused(NamedTuple):
     reason: str
 
 
-class Log(NamedTuple):
+type Noted = tuple[int, int, int, int, str, int]
+"""A fill: the tick (its place on the tape), how, the side, the bars closed by then, why, and the bar whose signal decided it."""
+
+
+class Log:
     """What happened. Fills are entry, exit, entry … in turn; ``unfilled`` orders were left at the end of the data."""
 
-    fills: list[tuple[int, int, int, int, str, int]]
-    refused: list[Refused]
-    unfilled: int
+    def __init__(self, fills: Sequence[Noted], refused: Sequence[Refused], unfilled: int) -> None:
+        self.fills, self.refused, self.unfilled = fills, refused, unfilled
+
+    def __len__(self) -> int:
+        return len(self.fills)
+
+    def column(self, index: int) -> NDArray[np.int64]:
+        """One of the numbers of each fill."""
+        return np.array([fill[index] for fill in self.fills], np.int64)
+
+    def reasons(self, part: slice) -> list[str]:
+        """Why some of the fills came about."""
+        return [fill[4] for fill in self.fills[part]]
 
 
 class Lane:
@@ -75,7 +81,7 @@ class Lane:
         self._rules = LevelRules(config.exits, config.instrument)
         self._own: dict[object, LevelRules] = {}
         self._ranges: list[float | None] = []
-        self._log: list[tuple[int, int, int, int, str, int]] = []
+        self._log: list[Noted] = []
         self._refused: list[Refused] = []
         self._unfilled = 0
         self._sign = 0

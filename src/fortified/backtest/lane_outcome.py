@@ -46,11 +46,11 @@ class LaneOutcome:
 
     @property
     def orders(self) -> int:
-        return len(self._log.fills) + self._log.unfilled
+        return len(self._log) + self._log.unfilled
 
     @property
     def open_quantity(self) -> Decimal:
-        return self._quantity * self._log.fills[-1][2] if len(self._log.fills) % 2 else ZERO
+        return self._quantity * int(self._log.column(2)[-1]) if len(self._log) % 2 else ZERO
 
     # --- columns ---
 
@@ -69,7 +69,7 @@ class LaneOutcome:
     @cached_property
     def columns(self) -> TradeColumns:
         """The trades by column."""
-        count = len(self._log.fills) // 2 * 2
+        count = len(self._log) // 2 * 2
         opened, closed = slice(0, count, 2), slice(1, count, 2)
         flows, stamps, bars = self.flows, self._stamps, self._column(3)
         side, entry, exit_price = np.sign(flows.quantity[opened]), flows.price[opened], flows.price[closed]
@@ -91,12 +91,12 @@ class LaneOutcome:
             mae=np.where(side > 0, entry - low, high - entry),
             mfe=np.where(side > 0, high - entry, entry - low),
             bars_held=bars[closed] - bars[opened],
-            entry_reason=[fill[4] for fill in self._log.fills[opened]],
-            exit_reason=[fill[4] for fill in self._log.fills[closed]],
+            entry_reason=self._log.reasons(opened),
+            exit_reason=self._log.reasons(closed),
         )
 
     def _column(self, index: int) -> Ints:
-        return np.array([fill[index] for fill in self._log.fills], np.int64)
+        return self._log.column(index)
 
     @cached_property
     def _prices(self) -> Floats:
@@ -136,7 +136,7 @@ class LaneOutcome:
     @cached_property
     def _extremes(self) -> tuple[Floats, Floats]:
         """Highest and lowest price that each closed position has seen; NaN where it saw none."""
-        count = len(self._log.fills) // 2 * 2
+        count = len(self._log) // 2 * 2
         place, kind = self._column(0)[:count], self._column(1)[:count]
         first = place[0::2] + (kind[0::2] >= CLOSE)
         stop = place[1::2] + (kind[1::2] != MARKET)
@@ -236,7 +236,7 @@ class LaneOutcome:
         """The fee of each fill."""
         instrument = self._config.instrument
         if self._fees.per == "unit":
-            return [self._fees.fee(self._quantity, ZERO, instrument)] * len(self._log.fills)
+            return [self._fees.fee(self._quantity, ZERO, instrument)] * len(self._log)
         return [self._fees.fee(self._quantity, price, instrument) for price in self._exact]
 
     @cached_property

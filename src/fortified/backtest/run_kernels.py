@@ -174,7 +174,7 @@ def _touch(
 
 @inner
 def _walk(  # noqa: PLR0912, PLR0915  # one loop over bars, with its state in registers
-    a: Floats, b: Floats, wishes: tuple[int, int, int], tape: Tape, venue: Venue, rules: Rules, at_market: AtMarket, notes: Notes
+    a: Floats, b: Floats, wishes: tuple[int, int, int], tape: Tape, venue: Venue, rules: Rules, notes: Notes
 ) -> tuple[int, int, int]:
     """``Lane.run`` for two lines: ``wishes`` are the targets where a crosses above b and below it, and the bars to warm up.
 
@@ -185,7 +185,7 @@ def _walk(  # noqa: PLR0912, PLR0915  # one loop over bars, with its state in re
     price, _, _, ends, high, low, flags = tape
     at_next, _, tick, numerator, denominator = venue
     stop_steps, target_steps, trail_steps, flatten = rules
-    fills, fill_prices, refused, crosses = notes
+    fills, _, refused, crosses = notes
     count, denied, unfilled = 0, 0, 0
     sign, armed_at, before = 0, -1, -1
     stop, target, trail, best = np.nan, np.nan, np.nan, np.nan
@@ -266,13 +266,19 @@ def _walk(  # noqa: PLR0912, PLR0915  # one loop over bars, with its state in re
     if flatten and sign:
         _note(fills, count, last, REFERENCE, -sign, bars, END_OF_DATA, BY_COMMAND)
         count += 1
+    return count, denied, unfilled
+
+
+@inner
+def _price_all(notes: Notes, count: int, tape: Tape, venue: Venue, at_market: AtMarket) -> None:
+    """The price of each fill; those that follow from the close of a bar are at hand."""
+    fills, prices, ends = notes[0], notes[1], tape[3]
     for index in range(count):
         place, kind, side, decision = fills[index, 0], fills[index, 1], fills[index, 2], fills[index, 5]
         if kind == CLOSE or (kind == MARKET and place == ends[decision] + 1):
-            fill_prices[index] = at_market[0][decision] if side > 0 else at_market[1][decision]
+            prices[index] = at_market[0][decision] if side > 0 else at_market[1][decision]
         else:
-            fill_prices[index] = _price(side, place, kind, tape, venue)
-    return count, denied, unfilled
+            prices[index] = _price(side, place, kind, tape, venue)
 
 
 @inner
@@ -300,13 +306,11 @@ def at_market(side: int, tape: Tape, venue: Venue) -> Floats:
     return made
 
 
-@kernel(FLOATS, FLOATS, tuples(INT, INT, INT), TAPE, VENUE, RULES, AT_MARKET)
-def walk(
-    a: Floats, b: Floats, wishes: tuple[int, int, int], tape: Tape, venue: Venue, rules: Rules, at_market: AtMarket
-) -> tuple[Shorts, Ints, int]:
+@kernel(FLOATS, FLOATS, tuples(INT, INT, INT), TAPE, VENUE, RULES)
+def walk(a: Floats, b: Floats, wishes: tuple[int, int, int], tape: Tape, venue: Venue, rules: Rules) -> tuple[Shorts, Ints, int]:
     """One run: the fills and the refusals row by row, and the orders that never filled; −1 of these when only the lane can tell."""
     notes = _paper(len(tape[3]))
-    count, denied, unfilled = _walk(a, b, wishes, tape, venue, rules, at_market, notes)
+    count, denied, unfilled = _walk(a, b, wishes, tape, venue, rules, notes)
     if count < 0:
         return notes[0][:0], notes[2][:0], -1
     return notes[0][:count].copy(), notes[2][:denied].copy(), unfilled
@@ -393,7 +397,8 @@ def evaluate(
     rows = np.full((len(first), METRICS), np.nan)
     for run in range(len(first)):
         wishes = (ups[run], downs[run], warmups[run])
-        count, _, _ = _walk(lines[first[run]], lines[second[run]], wishes, tape, venue, rules, at_market, notes)
+        count, _, _ = _walk(lines[first[run]], lines[second[run]], wishes, tape, venue, rules, notes)
+        _price_all(notes, count, tape, venue, at_market)
         if count < 0 or np.isnan(prices[:count]).any():
             continue
         _of_trades(fills, prices, count, money, rows[run])

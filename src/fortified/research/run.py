@@ -210,7 +210,7 @@ MOST = 10_000
 
 def _is_hectic(log: Log, tape: Tape, most: int | None) -> bool:
     """Whether so many orders fall into a minute that the risk gate might have refused some."""
-    if most is None or len(log.fills) < most:
+    if most is None or len(log) < most:
         return False
-    stamps = np.sort(tape.ts[np.array([fill[0] for fill in log.fills], np.int64)])
+    stamps = np.sort(tape.ts[log.column(0)])
     return bool((stamps[most - 1 :] - stamps[: len(stamps) - most + 1] <= 2 * MINUTE_NS).any())
