@@ -89,6 +89,9 @@ class Batch:
         self._tape, self._config, self._fills, self._fees, self._flatten = tape, config, fills, fees, flatten
         self._rules = LevelRules(config.exits, config.instrument)
         self._lines: dict[tuple[str, int], Floats] = {}
+        self._rows: dict[tuple[str, int], int] = {}
+        self._stack: Floats = _NONE
+        """The lines of the last search as one table, and the row of each."""
 
     @property
     def is_possible(self) -> bool:
@@ -115,9 +118,11 @@ class Batch:
         """
         compiled = kernels("run_kernels")
         assert compiled is not None
-        names = sorted({line for crossing in crossings for line in (crossing.first, crossing.second)})
-        number = {name: index for index, name in enumerate(names)}
-        lines = np.array([self.line(*name) for name in names])
+        names = {line for crossing in crossings for line in (crossing.first, crossing.second)}
+        if not names <= self._rows.keys():
+            self._rows = {name: row for row, name in enumerate(sorted(names))}
+            self._stack = np.array([self.line(*name) for name in self._rows])
+        number, lines = self._rows, self._stack
         columns = (
             np.array([number[crossing.first] for crossing in crossings], np.int64),
             np.array([number[crossing.second] for crossing in crossings], np.int64),

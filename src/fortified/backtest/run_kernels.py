@@ -270,15 +270,17 @@ def _walk(  # noqa: PLR0912, PLR0915  # one loop over bars, with its state in re
 
 
 @inner
-def _price_all(notes: Notes, count: int, tape: Tape, venue: Venue, at_market: AtMarket) -> None:
-    """The price of each fill; those that follow from the close of a bar are at hand."""
-    fills, prices, ends = notes[0], notes[1], tape[3]
+def _price_all(notes: Notes, count: int, tape: Tape, venue: Venue, at_market: AtMarket) -> bool:
+    """The price of each fill; those that follow from the close of a bar are at hand. False when one cannot be told."""
+    fills, prices, ends, known = notes[0], notes[1], tape[3], True
     for index in range(count):
         place, kind, side, decision = fills[index, 0], fills[index, 1], fills[index, 2], fills[index, 5]
         if kind == CLOSE or (kind == MARKET and place == ends[decision] + 1):
             prices[index] = at_market[0][decision] if side > 0 else at_market[1][decision]
         else:
             prices[index] = _price(side, place, kind, tape, venue)
+        known &= not np.isnan(prices[index])
+    return known
 
 
 @inner
@@ -398,8 +400,7 @@ def evaluate(
     for run in range(len(first)):
         wishes = (ups[run], downs[run], warmups[run])
         count, _, _ = _walk(lines[first[run]], lines[second[run]], wishes, tape, venue, rules, notes)
-        _price_all(notes, count, tape, venue, at_market)
-        if count < 0 or np.isnan(prices[:count]).any():
+        if count < 0 or not _price_all(notes, count, tape, venue, at_market):
             continue
         _of_trades(fills, prices, count, money, rows[run])
         _of_days(fills, prices, count, money, daily, rows[run])
