@@ -331,7 +331,7 @@ def test_the_symbol_has_no_part_in_where_one_report_goes(run: Command, tmp_path:
         (("--latency-ms", "inf"), "--latency-ms inf is not a finite number"),
         (("--fee", "much"), "fee 'much' is not understood; write 0, 2.00/contract, 0.005/share or 0.1%"),
         (("--param", "period_1"), "--param 'period_1' is not understood; write name=value, such as period_1=9"),
-        (("--strategy", "emu"), "unknown strategy 'emu'; known are: ema"),
+        (("--strategy", "emu"), "unknown strategy 'emu'; known are: ema, supertrend, triple_ema"),
         (("--multiplier", "0"), "multiplier 0 is not possible; give a number above 0"),
         (("--report", "no/out.html"), "no/out.html cannot be written: there is no directory no"),
         (("--report", "."), ". is a directory; name a file"),
