@@ -411,3 +411,22 @@ def test_real_ticks_are_all_good(name: str, rows: int) -> None:
         bars = load_bars(SHARED / "bars" / f"{name}_trades__{length}.csv", Timeframe.parse(length), strict=True)
         assert bars.volume.sum() == table.size.sum()
         assert bars.ticks.sum() == rows
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "date,open,high,low,close\n20250304,1,2,0.5,1.5\n20250305,1,2,0.5,1.5\n",
+        ",Open,High,Low,Close\n2025-03-04,1,2,0.5,1.5\n2025-03-05,1,2,0.5,1.5\n",
+    ],
+    ids=["days as numbers", "the index of pandas"],
+)
+def test_days_are_read_however_they_are_spelled(tmp_path: Path, text: str) -> None:
+    bars = load_bars(written(tmp_path / "b.csv", text), Timeframe.parse("1d"))
+    assert np.datetime_as_string(bars.ts_open.view("datetime64[ns]"), "D").tolist() == ["2025-03-04", "2025-03-05"]
+
+
+def test_a_day_that_is_none_is_a_bad_row(tmp_path: Path) -> None:
+    text = "date,open,high,low,close\n20250304,1,2,0.5,1.5\n20251399,1,2,0.5,1.5\n"
+    bars = load_bars(written(tmp_path / "b.csv", text), Timeframe.parse("1d"))
+    assert (len(bars), bars.report.bad) == (1, 1)

@@ -18,7 +18,9 @@ from fortified.domain.timeframe import Timeframe
 
 OHLC: Final = ("open", "high", "low", "close")
 _TIME: Final = "UTC nanoseconds or ISO-8601"
-_OPEN_TIME: Final = ("ts_open", "ts_open_ns", "ts_start_ns", "ts_start", "ts_ns", "ts", "time", "datetime", "timestamp", "date")
+_OPEN_TIME: Final = ("ts_open", "ts_open_ns", "ts_start_ns", "ts_start", "ts_ns", "ts", "time", "datetime", "timestamp", "date", "")
+"""The last is the column of a pandas index, which has no name."""
+_DAYS: Final = (19_700_101, 22_611_231)
 _OPTIONAL: Final = {
     "ts_close": ("ts_close", "ts_close_ns", "ts_end_ns", "ts_end"),
     "volume": ("volume",),
@@ -85,6 +87,10 @@ def _checks(raw: pl.DataFrame) -> list[Check]:
 
 
 def _stamps(path: Path, raw: pl.DataFrame, name: str) -> pl.Series:
-    """Integers as nanoseconds when any of them is one, else ISO-8601."""
+    """Integers as days when all look like 20250304, else as nanoseconds; without an integer, ISO-8601."""
     integers = time_ns(path, raw, name, iso=False)
-    return integers if integers.null_count() < len(integers) else time_ns(path, raw, name, iso=True)
+    if integers.null_count() == len(integers):
+        return time_ns(path, raw, name, iso=True)
+    if integers.drop_nulls().is_between(*_DAYS).all():  # as nanoseconds they would be the first blink of 1970
+        return integers.cast(pl.String).str.to_datetime("%Y%m%d", time_unit="ns", strict=False).to_physical()
+    return integers
