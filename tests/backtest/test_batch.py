@@ -11,9 +11,12 @@ from tests.backtest.test_lane import exits, models, rounded, table_of
 from tests.builders import SECOND, ns
 
 from fortified.adapters.tables import FileReport, TickTable
+from fortified.backtest import lane, run_kernels
 from fortified.backtest.batch import METRICS
 from fortified.domain.calendar import get_calendar
 from fortified.domain.exits import ExitRules
+from fortified.domain.market import BarFlag
+from fortified.engine import performance
 from fortified.engine.fills import FillModel
 from fortified.engine.performance import trading_days
 from fortified.research.batch import evaluate_batch
@@ -113,6 +116,12 @@ def test_a_grid_over_a_week_leaves_none_out() -> None:
     assert not np.isnan(rows).any()
     for row, point in zip(rows, points, strict=True):
         check(row, test, point)
+
+
+def test_the_compiled_loops_speak_the_words_of_the_lane() -> None:
+    names = ("MARKET", "TOUCH", "CLOSE", "REFERENCE", "BY_LEVEL", "BY_COMMAND")
+    assert [getattr(run_kernels, name) for name in names] == [getattr(lane, name) for name in names]
+    assert (BarFlag.SESSION_END, performance._FLAT, len(METRICS)) == (run_kernels.SESSION_END, run_kernels.FLAT, run_kernels.METRICS)
 
 
 def test_a_strategy_of_ones_own_is_called() -> None:

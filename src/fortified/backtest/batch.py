@@ -4,7 +4,7 @@ Owns which strategies can be told from lines that cross, and under which rules. 
 gives; a strategy of the user's own is always called.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -178,8 +178,3 @@ class Batch:
             *(bars.close, last_of_day, float(config.legs[0].quantity), float(config.instrument.multiplier)),
             *(float(fees.amount), float(fees.minimum), int(fees.per == "notional"), float(config.cash)),
         )
-
-
-def as_metrics(rows: Floats) -> list[Mapping[str, float | None]]:
-    """Rows of ``METRICS`` by name."""
-    return [{name: None if value != value else value for name, value in zip(METRICS, row, strict=True)} for row in rows.tolist()]  # noqa: PLR0124  # NaN

@@ -16,6 +16,7 @@ type Shorts = NDArray[np.int32]
 """Half the memory, which then fits the nearest cache."""
 type Marks = NDArray[np.int8]
 
+# Said again, and held to the lane's by a test: what is imported is frozen into machine code that is kept by this file's date alone.
 MARKET, TOUCH, CLOSE, REFERENCE = range(4)
 BY_LEVEL, BY_COMMAND = -1, -2
 CROSS_UP, CROSS_DOWN, STOP_LOSS, TAKE_PROFIT, TRAILING_STOP, END_OF_DATA = range(6)

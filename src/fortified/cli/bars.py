@@ -23,7 +23,7 @@ HEADER = ("ts_open", "ts_close", "open", "high", "low", "close", "volume", "tick
 
 @app.command()
 def bars(
-    file: Annotated[Path, typer.Argument(help="Ticks (or smaller bars) as CSV, CSV.gz or Parquet.")],
+    file: Annotated[Path, typer.Argument(help="Ticks (or smaller bars) as CSV, CSV.gz, Parquet or DBN.")],
     symbol: Annotated[str, typer.Option(help="/NQ, SPY …")],
     timeframe: Annotated[str, typer.Option(help="1 5 15 30 1h 4h 1d, 30s, 144t …")],
     calendar: Annotated[str | None, typer.Option(help="Session calendar; the instrument's own by default, 24/7 for none.")] = None,

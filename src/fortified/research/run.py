@@ -32,7 +32,7 @@ from fortified.domain.timeframe import Timeframe
 from fortified.engine.config import EngineConfig
 from fortified.engine.engine import Engine
 from fortified.engine.fees import FeeModel
-from fortified.engine.risk import MINUTE_NS
+from fortified.engine.risk import MINUTE_NS, RiskLimits
 from fortified.research.data import Data
 from fortified.research.result import BacktestResult
 from fortified.runs import RunOptions, build_engine, create_strategy, natural_venue, resolve_instrument
@@ -200,12 +200,10 @@ def _every(rows: Any, total: int) -> Any:
 
 
 def is_plain(options: RunOptions, built: Built | None) -> bool:
-    """Whether the lane can tell the run."""
-    return built is not None and built.ordered and not options.fills.latency_ns and not options.sizing.by_cash and options.quantity <= MOST
-
-
-MOST = 10_000
-"""Units; the risk gate has something to say about more."""
+    """Whether the lane can tell the run: it knows no latency, no sizing by cash, and no order that the risk gate finds too large."""
+    limits = RiskLimits()  # those of every run
+    small = all(most is None or options.quantity <= most for most in (limits.max_order_quantity, limits.max_position))
+    return built is not None and built.ordered and not options.fills.latency_ns and not options.sizing.by_cash and small
 
 
 def _is_hectic(log: Log, tape: Tape, most: int | None) -> bool:
