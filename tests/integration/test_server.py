@@ -141,18 +141,28 @@ def test_the_ticker_of_the_documentation_names_a_broker_that_takes_no_futures(cl
 
 
 def test_a_manual_trigger_moves_the_position(client: httpx2.Client) -> None:
-    """The documented request; once in the life of the server, because a bar of a minute takes one entry."""
-    until(lambda: is_current(client), "the runners are there")
-    wish = {"ticker": "SPY", "action": "short"}
+    """The documented request, on a ticker whose averages have no value yet: its strategy says nothing meanwhile."""
+    averages = {"trend_line_1": "SMA", "trend_line_2": "SMA", "period_1": 5_000, "period_2": 9_000}
+    config = {"strategy": "ema", "symbol": "IWM", "timeframe": "1", "schwab_quantity": 10} | averages
+    assert client.post("/api/tickers", json=config).status_code == 200
+    assert client.post("/api/start-trading?strategy=ema").status_code == 200
+
+    def is_there() -> bool:
+        found = [runner for runner in runners(client) if runner["symbol"] == "IWM"]
+        return bool(found) and found[0]["lag_ms"] is not None and found[0]["lag_ms"] < 2_000
+
+    until(is_there, "the runner of IWM has caught up with the market", 40)
+    wish = {"ticker": "IWM", "action": "short"}
     answer = client.post("/api/ema-manual-trigger", json=wish, headers={"Idempotency-Key": "one"})
     assert answer.status_code == 200, answer.text
+    assert not answer.json()["denials"], answer.text
 
     def sides() -> list[str]:
         found = get(client, "/api/positions?strategy=ema")
         rows = found if isinstance(found, list) else found["positions"]
-        return [row["side"] for row in rows if row["symbol"] == "SPY"]
+        return [row["side"] for row in rows if row["symbol"] == "IWM"]
 
-    until(lambda: sides() == ["SHORT"], "SPY is short")
+    until(lambda: sides() == ["SHORT"], "IWM is short", 30)
     again = client.post("/api/ema-manual-trigger", json=wish, headers={"Idempotency-Key": "one"})
     assert again.status_code == 200, again.text
     assert again.json()["duplicate"]
