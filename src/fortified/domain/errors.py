@@ -12,7 +12,8 @@ that raised it, nothing else. Every message names the input that is wrong and sa
     ├── VenueError
     │   ├── VenueUnavailable
     │   ├── AuthExpired
-    │   └── RateLimited
+    │   ├── RateLimited
+    │   └── AmbiguousOrder   several orders of the venue could be one of ours
     ├── ProtocolError
     │   ├── LocalProtocolError    our bug
     │   └── RemoteProtocolError   theirs
@@ -51,6 +52,10 @@ class AuthExpired(VenueError):
 
 class RateLimited(VenueError):
     """The venue asks us to slow down."""
+
+
+class AmbiguousOrder(VenueError):
+    """Several orders at the venue could be one of ours; a person has to say which."""
 
 
 class ProtocolError(FortifiedError):
