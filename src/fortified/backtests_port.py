@@ -43,6 +43,9 @@ class BacktestRequest(msgspec.Struct, frozen=True, kw_only=True):
     stop_loss: str | None = None
     take_profit: str | None = None
     trailing: str | None = None
+    break_even: str | None = None
+    time_stop: str | None = None
+    flatten_before: str | None = None
     cash: Decimal = Decimal(100_000)
     sizing: str = "fixed"
     start_ns: int | None = None

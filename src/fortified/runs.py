@@ -22,7 +22,7 @@ from fortified.engine.engine import Engine
 from fortified.engine.fills import FillModel
 from fortified.engine.inputs import Leg
 from fortified.engine.sizing import FIXED, Sizing
-from fortified.strategies.base import BaseStrategy, StrategyConfig, new_strategy, own_warmup
+from fortified.strategies.base import BaseStrategy, StrategyConfig, new_strategy, own_timeframes, own_warmup
 
 
 class RunOptions(msgspec.Struct, frozen=True):
@@ -90,7 +90,8 @@ def build_engine(options: RunOptions, instrument: Instrument, timeframe: Timefra
 
     if options.quantity <= 0 or options.quantity != options.quantity.to_integral_value():
         raise ConfigError(f"quantity {options.quantity} is not possible; give a whole number above 0")
-    own = warmup_bars(own_warmup(create()), options.exits)
+    first = create()
+    own = warmup_bars(own_warmup(first), options.exits)
     account = account_id(Mode.PAPER, natural_venue(instrument))
     return Engine(
         EngineConfig(
@@ -100,6 +101,7 @@ def build_engine(options: RunOptions, instrument: Instrument, timeframe: Timefra
             legs=(Leg(account, instrument.symbol, options.quantity),),
             warmup=own if options.warmup is None else options.warmup,
             exits=options.exits,
+            timeframes=own_timeframes(first),
             sizing=options.sizing,
             cash=options.cash,
         ),

@@ -24,7 +24,10 @@ FLAT: dict[str, Any] = {
     "trend_line_1": "EMA",
     "trend_line_2": "EMA",
 }
-RULES: dict[str, Any] = {"stop_loss": None, "take_profit": None, "trailing": None, "sizing": "fixed", "cash": "100000"}
+RULES: dict[str, Any] = {
+    **{"stop_loss": None, "take_profit": None, "trailing": None, "break_even": None, "time_stop": None, "flatten_before": None},
+    **{"sizing": "fixed", "cash": "100000"},
+}
 
 
 async def test_the_flat_body_becomes_canonical_and_posts_back_unchanged(admin: httpx2.AsyncClient) -> None:
@@ -69,6 +72,8 @@ async def test_a_plain_quantity_of_a_future_goes_to_tastytrade(admin: httpx2.Asy
     [
         ({"stop_loss": " 20 Ticks "}, {"stop_loss": "20ticks"}),
         ({"take_profit": "10.50points", "trailing": "0.50%"}, {"take_profit": "10.5pts", "trailing": "0.5%"}),
+        ({"time_stop": "120Min", "flatten_before": "600 s"}, {"time_stop": "2h", "flatten_before": "10min"}),
+        ({"time_stop": "12 Bars", "break_even": "2.0 ticks"}, {"time_stop": "12bars", "break_even": "2ticks"}),
         ({"stop_loss": "1.5ATR", "trailing": "200tick"}, {"stop_loss": "1.5atr", "trailing": "200ticks"}),
         ({"sizing": "percent:25.0", "cash": 50_000}, {"sizing": "25%", "cash": "50000"}),
         ({"sizing": "all_in", "cash": "2.5e4"}, {"sizing": "all_in", "cash": "25000"}),
@@ -116,6 +121,9 @@ async def test_a_parameter_with_the_name_of_a_key_of_the_ticker_has_its_place(
         ({"stop_loss": 20}, ["'stop_loss'", "20ticks", "not 20"]),
         ({"take_profit": "0pts"}, ["take_profit", "'0pts'", "above 0"]),
         ({"trailing": ""}, ["trailing", "''"]),
+        ({"time_stop": "20ticks"}, ["time_stop", "20ticks", "30min"]),
+        ({"time_stop": 5}, ["time_stop", "5", "30min"]),
+        ({"flatten_before": "3bars"}, ["flatten_before", "3bars", "10min"]),
         ({"trailing": "9" * 400 + "ticks"}, ["trailing", "1000000000"]),
         ({"sizing": "120%"}, ["sizing", "'120%'", "all_in"]),
         ({"sizing": 25}, ["'sizing'", "25%"]),

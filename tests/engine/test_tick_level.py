@@ -14,7 +14,7 @@ from fortified.domain.account import AccountId
 from fortified.domain.exits import ExitRules
 from fortified.domain.instrument import Instrument
 from fortified.domain.order import OrderType
-from fortified.engine.tick_level import BOTH, STOP_LOSS, TAKE_PROFIT, TRAILING_STOP, Armed, LevelRules, TickLevelExecutor, Touch
+from fortified.engine.tick_level import BOTH, STOP_LOSS, TAKE_PROFIT, TRAILING_STOP, Armed, LevelRules, Opened, TickLevelExecutor, Touch
 
 TICKS = ["0.25", "0.01", "0.1", "0.00005", "0.03125"]
 LONG, SHORT = 1, -1
@@ -33,7 +33,8 @@ def armed(
 ) -> TickLevelExecutor:
     """Levels of a position that was opened on event 10."""
     executor = TickLevelExecutor(instrument(tick), given)
-    executor.arm(order(**of_order), None, entry, sign, atr, fill(seq=10))
+    opened = Opened(entry, sign, 10, fill(seq=10).ts_event, atr, 0, None, order(**of_order).limit_price is not None)
+    executor.arm(PAPER, None, opened)
     return executor
 
 
@@ -177,7 +178,7 @@ def test_where_both_lie_on_one_tick_it_is_the_stop_that_gives_it(tick: str) -> N
 def test_pieces_of_an_entry_set_the_levels_anew_from_the_average_and_keep_the_best_price() -> None:
     executor = armed(rules("4ticks", None, "20ticks"))
     walk(executor, 103.0)
-    executor.arm(order(), None, 101.0, LONG, None, fill(seq=20, fill_id="f2"))
+    executor.arm(PAPER, None, Opened(101.0, LONG, 20, fill(seq=20).ts_event, None, 0, None))
     known = executor.armed[PAPER]
     assert (known.stop, known.best, known.seq) == (100.0, 103.0, 20)
     assert executor.on_price(PAPER, 20, 50.0) is None
@@ -188,8 +189,8 @@ def test_pieces_of_an_entry_set_the_levels_anew_from_the_average_and_keep_the_be
 
 def test_rules_of_the_signal_take_the_place_of_the_configured_ones_wholly() -> None:
     executor = TickLevelExecutor(NQ, rules("4ticks", "4ticks"))
-    executor.arm(order(), rules(trail="8ticks"), 100.0, LONG, None, fill(seq=10))
-    assert executor.armed[PAPER] == Armed(LONG, 10, OPEN, 100.0, trail=2.0)
+    executor.arm(PAPER, rules(trail="8ticks"), Opened(100.0, LONG, 10, fill(seq=10).ts_event, None, 0, None))
+    assert executor.armed[PAPER] == Armed(LONG, 10, OPEN, 100.0, trail=2.0, entry=100.0)
 
 
 # --- bars ---

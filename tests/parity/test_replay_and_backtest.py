@@ -89,7 +89,60 @@ EXITS = {
     "bracket": ExitRules.parse("3pts", "0.02%"),
     "trailing": ExitRules.parse(trailing="10ticks"),
     "all in atr": ExitRules.parse("1.5atr", "3atr", "2atr"),
+    "break-even": ExitRules.parse("12ticks", break_even="3ticks"),
+    "break-even in atr": ExitRules.parse(None, "6atr", break_even="0.5atr"),
+    "bars": ExitRules.parse("30ticks", time_stop="2bars"),
+    "minutes": ExitRules.parse(time_stop="7min"),
+    "session": ExitRules.parse(trailing="20ticks", flatten_before="6h"),
 }
+PROTECTIVE = ("stop_loss", "take_profit", "trailing_stop", "break_even", "time_stop", "session_end")
+
+TWO_SPEEDS = '''
+from zlib import crc32
+
+from fortified import BaseStrategy, Signal, Target
+
+
+class TwoSpeeds(BaseStrategy):
+    """Crosses of the own timeframe, taken only in the direction of the last bars of three others."""
+
+    name = "two_speeds"
+
+    def __init__(self, config, logger):
+        super().__init__(config, logger)
+        self.before = 0.0
+        self.trend = {}
+        self.seen = 0
+
+    def warmup_periods(self):
+        return 3
+
+    def timeframes(self):
+        return {"1h": 2, "30m": 1, "50t": 4}
+
+    def on_other_bar(self, bar):
+        told = (bar.timeframe, bar.ts_open, bar.ts_close, bar.close, bar.volume, bar.vwap, bar.ticks, bar.seq, bar.complete, int(bar.flags))
+        self.seen = crc32(repr(told).encode(), self.seen)
+        self.trend[bar.timeframe] = 1 if bar.close > bar.open else -1
+
+    def on_new_bar(self, bar, current_position):
+        up, self.before = bar.close > self.before, bar.close
+        if len(self.trend) < 3:
+            return None
+        side = sum(self.trend.values())
+        if up and side > 0:
+            return Signal(Target.LONG, f"up {self.seen}")
+        if not up and side < 0:
+            return Signal(Target.SHORT, f"down {self.seen}")
+        return Signal(Target.FLAT, "apart") if side == 0 else None
+'''
+
+TWO_SPEEDS_ON_TICKS = TWO_SPEEDS + '''
+    def on_tick(self, tick, current_position):
+        if len(self.trend) == 3 and self.trend["50t"] > 0 and tick.price > self.before + 2:
+            return Signal(Target.LONG, f"jump {self.seen}")
+        return None
+'''
 
 
 def market(path: Path, *, quotes: bool, seed: int) -> Path:
@@ -155,15 +208,29 @@ def test_the_other_built_in_strategies(
     assert tested == replayed
 
 
-@pytest.mark.parametrize("quotes", [True, False], ids=["quotes", "prices"])
 @pytest.mark.parametrize("fills", [FillModel(), FillModel("last", 1), FillModel("next", 2, 90 * SECOND)], ids=["next", "last", "latency"])
 @pytest.mark.parametrize("timeframe", ["20t", "5"])
 @pytest.mark.parametrize("exits", EXITS)
-def test_protective_exits(redis_url: str, tmp_path: Path, exits: str, timeframe: str, fills: FillModel, quotes: bool) -> None:
+def test_protective_exits(redis_url: str, tmp_path: Path, exits: str, timeframe: str, fills: FillModel) -> None:
+    quotes = (len(exits) + len(timeframe) + fills.slippage_ticks) % 2 == 0
     file = market(tmp_path / "ticks.parquet", quotes=quotes, seed=len(exits) + 7 * quotes)
     replayed, tested = both(redis_url, files=(file,), timeframe=timeframe, fills=fills, exits=EXITS[exits])
     reasons = Counter(trade.exit_reason for trade in replayed.trades)
-    assert sum(reasons[name] for name in ("stop_loss", "take_profit", "trailing_stop")) > 2
+    assert sum(reasons[name] for name in PROTECTIVE) > 2
+    assert reasons["break_even"] or EXITS[exits].break_even is None
+    assert tested == replayed
+
+
+@pytest.mark.parametrize("fills", [FillModel(), FillModel("next", 2, 90 * SECOND)], ids=["next", "latency"])
+@pytest.mark.parametrize("timeframe", ["20t", "5", "4h"])
+@pytest.mark.parametrize("source", [TWO_SPEEDS, TWO_SPEEDS_ON_TICKS], ids=["bars", "ticks"])
+def test_several_timeframes(redis_url: str, tmp_path: Path, source: str, timeframe: str, fills: FillModel) -> None:
+    strategy = tmp_path / "two_speeds.py"
+    strategy.write_text(source)
+    file = market(tmp_path / "ticks.parquet", quotes=True, seed=17)
+    asked = {"strategy": str(strategy), "params": {}, "timeframe": timeframe, "fills": fills, "exits": EXITS["stop"]}
+    replayed, tested = both(redis_url, files=(file,), **asked)
+    assert len(replayed.trades) > 2
     assert tested == replayed
 
 

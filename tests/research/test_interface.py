@@ -220,6 +220,9 @@ def test_parameters_come_as_they_are_or_as_text() -> None:
         "trend_line_1": "EMA",
         "trend_line_2": "EMA",
         "direction": "both",
+        "trend_filter": "none",
+        "trend_period": None,
+        "session": None,
     }
 
 

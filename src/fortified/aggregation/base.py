@@ -156,6 +156,11 @@ class BaseAggregator(ABC):
         else:
             self._pending_flags |= int(flag)
 
+    @property
+    def pending_flags(self) -> int:
+        """The flags of the next bar, marked while none is open."""
+        return self._pending_flags
+
     def restore(self, open_bar: OpenBar | None, last_closed: Bar | None) -> None:
         """Go on where a publisher stopped."""
         self.open_bar = open_bar

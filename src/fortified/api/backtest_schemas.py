@@ -52,6 +52,9 @@ class BacktestIn(BaseModel):
     stop_loss: Annotated[Text | None, Field(description="20ticks | 10pts | 0.5% | 1.5atr")] = None
     take_profit: Text | None = None
     trailing: Text | None = None
+    break_even: Text | None = None
+    time_stop: Annotated[Text | None, Field(description="20bars | 90s | 30min | 2h")] = None
+    flatten_before: Annotated[Text | None, Field(description="90s | 10min | 1h before the session's end")] = None
     cash: Positive = Decimal(100_000)
     sizing: Annotated[Text, Field(description="fixed | all_in | 25%")] = "fixed"
     start: Annotated[str | None, Field(max_length=40, description="ISO date or datetime of the first data.")] = None

@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 
 from fortified.domain.errors import ConfigError
+from fortified.domain.exits import DURATIONS, EXIT_NAMES
 from fortified.domain.instrument import normalise_symbol
 from fortified.domain.ticker import TickerConfig
 
 _VENUE_KEY = re.compile(r"([a-z][a-z0-9]*)_(quantity|symbol)")
-_EXITS = ("stop_loss", "take_profit", "trailing")
 _FIXED = (
     *("symbol", "ticker", "strategy", "timeframe", "trade_enabled", "enabled", "quantity", "demo", "parameters"),
-    *(*_EXITS, "sizing", "cash"),
+    *(*EXIT_NAMES, "sizing", "cash"),
 )
 _ALIASES = {"ticker": "symbol", "enabled": "trade_enabled"}
 _MAX_QUANTITY = Decimal(1_000_000_000)
@@ -78,7 +78,7 @@ def ticker_answer(config: TickerConfig) -> dict[str, Any]:
         "trade_enabled": config.trade_enabled,
         "demo": config.demo,
     }
-    answer |= {name: getattr(config, name) for name in (*_EXITS, "sizing")} | {"cash": format(config.cash, "f")}
+    answer |= {name: getattr(config, name) for name in (*EXIT_NAMES, "sizing")} | {"cash": format(config.cash, "f")}
     answer |= {f"{venue}_quantity": _shown(quantity) for venue, quantity in sorted(config.quantities.items())}
     answer |= {f"{venue}_symbol": symbol for venue, symbol in sorted(config.symbols.items())}
     own = {name: value for name, value in config.parameters.items() if name not in _FIXED}
@@ -140,7 +140,9 @@ def _flag(flat: Mapping[str, Any], key: str, *, default: bool) -> bool:
 def _rules(flat: Mapping[str, Any]) -> dict[str, Any]:
     """Protective exits, sizing and cash, those that are given."""
     rules: dict[str, Any] = {
-        name: _words(name, flat[name], "20ticks, 10pts, 0.5% or 1.5atr") for name in _EXITS if flat.get(name) is not None
+        name: _words(name, flat[name], "20bars, 30min or 2h" if name in DURATIONS else "20ticks, 10pts, 0.5% or 1.5atr")
+        for name in EXIT_NAMES
+        if flat.get(name) is not None
     }
     if flat.get("sizing") is not None:
         rules["sizing"] = _words("sizing", flat["sizing"], "fixed, all_in or 25%")

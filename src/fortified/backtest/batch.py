@@ -51,7 +51,7 @@ class Crossing(msgspec.Struct, frozen=True):
 
 def crossing_of(strategy: type[BaseStrategy], params: Any) -> Crossing | None:
     """What a strategy comes to; None when it has to be called."""
-    if strategy is not EMACrossoverStrategy:
+    if strategy is not EMACrossoverStrategy or params.is_filtered:
         return None
     return Crossing(
         (params.trend_line_1, params.period_1),
@@ -161,7 +161,7 @@ class Batch:
         quotes = (_NONE if tape.bid is None else tape.bid, _NONE if tape.ask is None else tape.ask)
         data = (tape.price, *quotes, tape.ends, bars.high, bars.low, bars.flags)
         venue = (int(self._fills.market == "next"), self._fills.slippage_ticks, float(instrument.tick_size), *self._rules.ratio)
-        return data, venue, (*(step or 0 for step in self._rules.steps), int(self._flatten))
+        return data, venue, (*(step or 0 for step in self._rules.steps[:3]), int(self._flatten))
 
     @cached_property
     def _at_market(self) -> tuple[Floats, Floats]:

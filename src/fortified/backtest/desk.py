@@ -15,6 +15,7 @@ from fortified.domain.order import Order, OrderEvent, OrderType
 from fortified.domain.signal import OrderSide, Target
 from fortified.engine.engine import Engine
 from fortified.engine.inputs import NOTHING, BarClosed, BarUpdated, Command, EngineInput, OrderChanged
+from fortified.engine.tick_level import stop_of
 from fortified.ports import BaseBroker
 
 END = "end_of_data"
@@ -50,7 +51,10 @@ class Desk:
             (highs if _awaits_rise(order) else lows).append(float(price))
         trail = Watch(tick=tick)
         for armed in self.engine.armed.values():
-            below, above = (armed.stop, armed.target) if armed.sign > 0 else (armed.target, armed.stop)
+            stop, _ = stop_of(armed)
+            below, above = (stop, armed.target) if armed.sign > 0 else (armed.target, stop)
+            if armed.even is not None and (armed.best - armed.even) * armed.sign < 0:
+                (highs if armed.sign > 0 else lows).append(armed.even)
             lows += [] if below is None else [below]
             highs += [] if above is None else [above]
             if armed.trail is not None:

@@ -75,7 +75,16 @@ class TapeWalk:
             return through + 1
         self._show_passed()  # a trailing stop follows what was passed
         watch = self._desk.watch(self._tick)
-        return self._place + 1 if watch is None else first_reaching(self._tape.price, self._place + 1, through + 1, watch)
+        if watch is None:
+            return self._place + 1
+        place = first_reaching(self._tape.price, self._place + 1, through + 1, watch)
+        deadline = self._desk.engine.deadline
+        return place if deadline is None else min(place, self._at(deadline, place))
+
+    def _at(self, ts_ns: int, stop: int) -> int:
+        """The first place behind the passed ones, and before ``stop``, that is stamped ``ts_ns`` or later; else ``stop``."""
+        late = self._tape.ts[self._place + 1 : stop] >= ts_ns
+        return self._place + 1 + int(late.argmax()) if late.any() else stop
 
     def _show(self, place: int) -> None:
         self._place = place - 1

@@ -45,6 +45,9 @@ TradesOut = Annotated[Path | None, typer.Option(help="Write the trades as CSV.")
 StopLoss = Annotated[str | None, typer.Option(help="Distance from the entry: 20ticks | 10pts | 0.5% | 1.5atr")]
 TakeProfit = Annotated[str | None, typer.Option(help="Distance from the entry: 20ticks | 10pts | 0.5% | 1.5atr")]
 Trailing = Annotated[str | None, typer.Option(help="Distance from the best price since the entry: 20ticks | 10pts | 0.5% | 1.5atr")]
+BreakEven = Annotated[str | None, typer.Option(help="Once the price has come so far, the stop is at the entry: 20ticks | 0.5% | 1atr")]
+TimeStop = Annotated[str | None, typer.Option(help="Out after so many bars, or so much time: 20bars | 90s | 30min | 2h")]
+FlattenBefore = Annotated[str | None, typer.Option(help="Out so long before the session's end, no entry from then on: 10min | 1h")]
 SizingName = Annotated[str, typer.Option("--sizing", help="fixed (--quantity) | all_in | a share of the equity, such as 25%")]
 Cash = Annotated[str, typer.Option(help="Money at the start.")]
 

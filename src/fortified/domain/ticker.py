@@ -16,7 +16,7 @@ class TickerConfig(msgspec.Struct, frozen=True):
     """Configuration of one symbol for one strategy.
 
     ``quantities`` maps a venue to the units it trades (0 or absent: not there); ``symbols`` maps a venue to another symbol to trade there;
-    ``parameters`` are the strategy's own, validated by it. ``stop_loss``, ``take_profit`` and ``trailing`` are distances as a trader writes
+    ``parameters`` are the strategy's own, validated by it. the protective exits (``ExitRules``) are texts as a trader writes
     them, ``sizing`` says how many units an entry is, ``cash`` is the money at the start of each account, which sizing by cash spends.
     """
 
@@ -31,6 +31,9 @@ class TickerConfig(msgspec.Struct, frozen=True):
     stop_loss: str | None = None
     take_profit: str | None = None
     trailing: str | None = None
+    break_even: str | None = None
+    time_stop: str | None = None
+    flatten_before: str | None = None
     sizing: str = "fixed"
     cash: Decimal = Decimal(100_000)
 

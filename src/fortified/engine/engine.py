@@ -14,10 +14,11 @@ import msgspec
 
 from fortified.domain.account import AccountId
 from fortified.domain.calendar import Calendar
-from fortified.domain.exits import ExitRules
+from fortified.domain.exits import NO_EXITS, ExitRules
 from fortified.domain.market import Bar, BarFlag
 from fortified.domain.order import Fill, Order, Purpose
 from fortified.domain.signal import Signal, Target
+from fortified.domain.timeframe import Timeframe
 from fortified.engine.config import EngineConfig, Moment
 from fortified.engine.inputs import (
     NOTHING,
@@ -31,18 +32,22 @@ from fortified.engine.inputs import (
     EngineInput,
     GapSeen,
     Leg,
+    LegState,
     OrderChanged,
 )
 from fortified.engine.reversal import Goal
 from fortified.engine.risk import TradingState
 from fortified.engine.stop_reversal import StopReversalHandler
-from fortified.engine.tick_level import NO_RANGE, Armed, TickLevelExecutor, Touch
+from fortified.engine.tick_level import NO_RANGE, Armed, Opened, TickLevelExecutor, Touch
+from fortified.engine.timeframes import Line, OtherTimeframes
 from fortified.indicators.atr import ATR
 from fortified.strategies.base import BaseStrategy, StrategyPosition, failure, moment_of, signals_of
 
 COMMANDS_KEPT = 256
 Touches = Mapping[AccountId, Touch]
 NO_TOUCHES: Touches = {}
+Overdue = Mapping[AccountId, str]
+NOT_DUE: Overdue = {}
 
 
 class EngineState(msgspec.Struct):
@@ -63,6 +68,9 @@ class EngineState(msgspec.Struct):
     state: TradingState = TradingState.ACTIVE
     armed: dict[AccountId, Armed] = {}
     atr: dict[str, Any] | None = None
+    others: dict[str, Line] = {}
+    refused: dict[AccountId, str] = {}
+    rules: ExitRules = NO_EXITS
 
 
 class Engine:
@@ -74,12 +82,18 @@ class Engine:
         self.bars_seen = 0
         self.warm_count = 0
         self.bar: Bar | None = None
+        self._calendar = calendar
         self._create_strategy = create_strategy
         self._strategy = create_strategy()
         self._wants_ticks = self._strategy.wants_ticks()
         self._handler = StopReversalHandler(config, calendar)
         self._executor = TickLevelExecutor(config.instrument, config.exits)
         self._atr = ATR()
+        self.others = (
+            OtherTimeframes(config.instrument.symbol, config.timeframe, config.timeframes, calendar) if config.timeframes else None
+        )
+        """The other timeframes that are built here; None where the strategy wants none, or is given them by somebody else."""
+        self._step = 0 if Timeframe.parse(config.timeframe).is_tick else Timeframe.parse(config.timeframe).length_ns
         self._extremes: dict[AccountId, tuple[float, float]] = {}
         self._commands: deque[str] = deque(maxlen=COMMANDS_KEPT)
         self._moment: Moment | None = None
@@ -100,18 +114,26 @@ class Engine:
 
     def warm(self, bar: Bar) -> None:
         """Take in a bar of the past: it warms up and is never acted on."""
-        if self._feeds(bar):
+        if self.others is not None and bar.timeframe != self.config.timeframe:
+            if self.others.warm(bar):
+                self._show_other(bar)
+        elif self._feeds(bar):
             self._ask(bar, NO_TOUCHES, {})
 
     @property
     def is_warm(self) -> bool:
         """Whether enough bars were seen before what comes next."""
-        return self.warm_count >= self.config.warmup
+        return self.warm_count >= self.config.warmup and (self.others is None or self.others.is_warm)
 
     @property
     def armed(self) -> Mapping[AccountId, Armed]:
         """The levels of the protective exits."""
         return self._executor.armed
+
+    @property
+    def deadline(self) -> int | None:
+        """The time (ns) from which on an open position is to be closed; None where there is none."""
+        return self._executor.deadline if self._executor.is_timed else None
 
     @property
     def has_goals(self) -> bool:
@@ -148,6 +170,9 @@ class Engine:
             state=self.state,
             armed=dict(self._executor.armed),
             atr=self._atr.snapshot(),
+            others={} if self.others is None else self.others.snapshot(),
+            refused=dict(self._handler.refused),
+            rules=self.config.exits,
         )
 
     def restore(self, state: EngineState) -> None:
@@ -155,7 +180,9 @@ class Engine:
         self._strategy.restore(state.strategy)
         self.bars_seen, self.warm_count = state.bars_seen, state.warm_count
         self._extremes = dict(state.extremes)
-        self._handler.restore(state.goals, state.exits, (state.entry_bar, state.entry_decision), state.recent)
+        self._handler.restore(state.goals, state.exits, (state.entry_bar, state.entry_decision), state.recent, state.refused)
+        if self.others is not None:
+            self.others.restore(state.others)
         self._executor.restore(state.armed)
         if state.atr is not None:
             self._atr.restore(state.atr)
@@ -166,33 +193,48 @@ class Engine:
 
     def _on_update(self, event: BarUpdated, book: Book) -> Decision:
         update = event.update
-        self._moment = Moment(update.ts_event, update.seq, update.price, True, event.fresh, self.is_warm, self.warm_count)
+        if self.others is not None:
+            for other in self.others.of_update(update):
+                self._show_other(other)
+        self._moment = Moment(
+            *(update.ts_event, update.seq, update.price, True, event.fresh, self.is_warm, self.warm_count), missing=self._missing()
+        )
         self.stretch(update.price, update.price, book)
         touches = NO_TOUCHES
         if self._executor.armed:
             touches = self._touches(lambda account, leaving: self._executor.on_price(account, update.seq, update.price, leaving=leaving))
+        overdue = self._overdue(touches) if self._executor.is_timed else NOT_DUE
         if not self._wants_ticks:
-            return self._answer((), "", book, touches)
+            return self._answer((), "", book, touches, overdue)
         position = self._position(book, touches)
         try:
             signals = signals_of(self._strategy.on_tick(update, position), _target(position))
         except Exception as error:
             raise failure(self._strategy, error, f"tick {update.seq} of {update.symbol}") from error
-        return self._answer(signals, f"u{update.seq}", book, touches)
+        return self._answer(signals, f"u{update.seq}", book, touches, overdue)
 
     def _on_bar(self, event: BarClosed, book: Book) -> Decision:
         bar = event.bar
+        if self.others is not None:
+            for other in self.others.of_bar(bar):
+                self._show_other(other)
         fed = self._feeds(bar)
-        warm = self.warm_count > self.config.warmup  # the bar itself does not count
-        self._moment = Moment(bar.ts_close, bar.seq, bar.close, not bar.flags & BarFlag.SESSION_END, event.fresh, warm, self.warm_count)
+        warm = self.warm_count > self.config.warmup and (self.others is None or self.others.is_warm)  # the bar itself does not count
+        from_bars, open_now = bool(bar.flags & BarFlag.FROM_BARS), not bar.flags & BarFlag.SESSION_END
+        self._moment = Moment(
+            *(bar.ts_close, bar.seq, bar.close, open_now, event.fresh, warm, self.warm_count),
+            step=self._step if from_bars else 0,
+            missing=self._missing(),
+        )
         touches = NO_TOUCHES
-        if bar.flags & BarFlag.FROM_BARS:
+        if from_bars:
             self.stretch(bar.high, bar.low, book)
             touches = self._touches(lambda account, leaving: self._executor.on_bar(account, bar, leaving=leaving))
+        overdue = self._overdue(touches, self.bars_seen) if self._executor.is_timed else NOT_DUE
         if not fed:
-            return self._answer((), "", book, touches)
+            return self._answer((), "", book, touches, overdue)
         signals = self._ask(bar, touches, book)
-        return self._answer(signals, f"b{bar.seq}.{bar.ts_open}", book, touches)
+        return self._answer(signals, f"b{bar.seq}.{bar.ts_open}", book, touches, overdue)
 
     def _on_order(self, order: Order, fill: Fill | None, book: Book) -> Decision:
         denied = NOTHING
@@ -227,7 +269,19 @@ class Engine:
 
     def _on_gap(self, event: GapSeen) -> Decision:
         self._start_over()
+        if self.others is not None:
+            self.others.forget()
         return NOTHING
+
+    def _show_other(self, bar: Bar) -> None:
+        """Give the strategy a bar of another timeframe."""
+        try:
+            self._strategy.on_other_bar(bar)
+        except Exception as error:
+            raise failure(self._strategy, error, moment_of(bar)) from error
+
+    def _missing(self) -> str:
+        return "" if self.others is None or self.others.is_warm else self.others.missing
 
     def _ask(self, bar: Bar, touches: Touches, book: Book) -> Sequence[Signal]:
         """What the strategy wishes; its answers may be a generator, which runs only now."""
@@ -256,13 +310,17 @@ class Engine:
 
     # --- from wishes to orders ---
 
-    def _answer(self, signals: Sequence[Signal], decision_id: str, book: Book, touches: Touches) -> Decision:
-        """Decide on what the strategy wishes and on the levels that were touched."""
+    def _answer(self, signals: Sequence[Signal], decision_id: str, book: Book, touches: Touches, overdue: Overdue) -> Decision:
+        """Decide on what the strategy wishes, on the levels that were touched, and on positions whose time is over."""
         if signals:
             self._handler.aim(signals[-1], decision_id, self._now(), self.bars_seen, touches)
-            return msgspec.structs.replace(self._pursue(book), signal=signals[-1])
-        if touches:
+        elif touches:
             self._handler.protect(touches, self._now(), self.bars_seen)
+        for account, reason in overdue.items():
+            if not signals or signals[-1].target == self._executor.armed[account].sign:
+                self._handler.expire(account, reason, self._now(), self.bars_seen)
+        if signals:
+            return msgspec.structs.replace(self._pursue(book), signal=signals[-1])
         return self._pursue(book) if self._handler.goals else NOTHING
 
     def _pursue(self, book: Book) -> Decision:
@@ -283,12 +341,41 @@ class Engine:
         rules = self.config.exits if own is None else own
         if not rules or leg.average_price is None:
             return NOTHING
-        sign = 1 if leg.quantity > 0 else -1
-        atr = self._atr.so_far
-        self._executor.arm(order, own, float(leg.average_price), sign, atr, fill)
-        if atr is None and rules.needs_atr:
+        opened = self._opened(leg, rules, fill.seq, fill.ts_event, by_limit=order.limit_price is not None)
+        self._executor.arm(order.account, own, opened)
+        if self._atr.so_far is None and rules.needs_atr:
             return Decision(denials=(Denial(DenialCode.NO_EXIT_LEVEL, NO_RANGE, order.account, order.ts_updated, order.reason),))
         return NOTHING
+
+    def _opened(self, leg: LegState, rules: ExitRules, seq: int, ts_event: int, *, by_limit: bool = False) -> Opened:
+        """A position as the levels see it."""
+        assert leg.average_price is not None
+        session = None if rules.flatten_before is None else self._calendar.session_at(ts_event)
+        sign = 1 if leg.quantity > 0 else -1
+        end = None if session is None else session.close_ns
+        return Opened(float(leg.average_price), sign, seq, ts_event, self._atr.so_far, self.bars_seen, end, by_limit)
+
+    def protect(self, book: Book) -> list[AccountId]:
+        """Set the levels of open positions that have none, as if they had been opened now at their average price; whose that were."""
+        moment = self._moment
+        if moment is None or not self.config.exits:
+            return []
+        bare = [account for account, leg in book.items() if leg.quantity and account not in self._executor.armed]
+        for account in bare:
+            self._executor.arm(account, None, self._opened(book[account], self.config.exits, moment.seq, moment.ts_event))
+        return bare
+
+    def _overdue(self, touches: Touches, bars: int | None = None) -> Overdue:
+        """The accounts whose time is over, with the reason; not those that are leaving already."""
+        now = self._now()
+        found = {
+            account: reason
+            for account, armed in self._executor.armed.items()
+            if account not in touches
+            and self._handler.may_touch(account, armed.sign)
+            and (reason := self._executor.overdue(account, now.ts_event, now.step, bars)) is not None
+        }
+        return found or NOT_DUE
 
     def _touches(self, look: Callable[[AccountId, bool], Touch | None]) -> Touches:
         """The accounts whose levels ``look`` finds touched; it is told whether an exit is on its way already."""

@@ -42,6 +42,8 @@ class Goal(msgspec.Struct, frozen=True):
     """``order_id`` is an exit."""
     protective: bool = False
     """The exit that waits is one a level asked for: no wish of the strategy calls it off."""
+    step: int = 0
+    """As in the moment of the decision."""
 
 
 class NextOrder(msgspec.Struct, frozen=True):

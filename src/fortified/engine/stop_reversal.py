@@ -35,6 +35,8 @@ class StopReversalHandler:
         self.entry_decision = ""
         self.exits: dict[AccountId, ExitRules] = {}
         """Of the latest entry order of each account, where its signal had some of its own."""
+        self.refused: dict[AccountId, str] = {}
+        """Why the protective exit of an account was refused last: the same again, at each tick, is not told again."""
         self.recent: dict[AccountId, deque[int]] = {
             leg.account: deque(maxlen=config.limits.max_orders_per_minute or 1) for leg in config.legs
         }
@@ -67,6 +69,7 @@ class StopReversalHandler:
             limit=None if signal.limit is None else price(signal.limit),
             stop=None if signal.stop is None else price(signal.stop),
             exits=signal.exits,
+            step=moment.step,
         )
         for leg in self._config.legs:
             touch, known = touches.get(leg.account), self.goals.get(leg.account)
@@ -87,6 +90,19 @@ class StopReversalHandler:
                 bar_index=bar_index,
                 touch=touch,
             )
+
+    def expire(self, account: AccountId, reason: str, moment: Moment, bar_index: int) -> None:
+        """Close a position whose time is over, at the market."""
+        self.goals[account] = Goal(
+            decision_id=f"e{moment.seq}.{moment.ts_event}",
+            target=Target.FLAT,
+            reason=reason,
+            ts_event=moment.ts_event,
+            seq=moment.seq,
+            reference_price=self._config.instrument.price(moment.price),
+            bar_index=bar_index,
+            protective=True,
+        )
 
     def may_touch(self, account: AccountId, sign: int) -> bool:
         """Whether levels count now: not while an exit is on its way already."""
@@ -132,9 +148,10 @@ class StopReversalHandler:
         exits: Mapping[AccountId, ExitRules],
         entry: tuple[int, str],
         recent: Mapping[AccountId, Sequence[int]],
+        refused: Mapping[AccountId, str],
     ) -> None:
         """Take up what was pursued before."""
-        self.goals, self.exits = dict(goals), dict(exits)
+        self.goals, self.exits, self.refused = dict(goals), dict(exits), dict(refused)
         self.entry_bar, self.entry_decision = entry
         for account, stamps in recent.items():
             self.recent[account] = deque(stamps, maxlen=self._config.limits.max_orders_per_minute or 1)
@@ -150,6 +167,7 @@ class StopReversalHandler:
         order = self._order(leg, goal, step, held, moment)
         denial = self._refusal(order, goal, self._context(held, leg, goal, step, moment, state))
         if denial is None:
+            self.refused.pop(leg.account, None)
             self.goals[leg.account] = msgspec.structs.replace(
                 goal,
                 attempts=goal.attempts + 1,
@@ -171,6 +189,10 @@ class StopReversalHandler:
             )
             return None if known else denial
         del self.goals[leg.account]
+        if goal.protective or goal.touch is not None:
+            said, reason = self.refused.get(leg.account), f"{denial.code}:{order.reason}"
+            self.refused[leg.account] = reason
+            return None if reason == said else denial
         return denial
 
     def _note_entry(self, account: AccountId, goal: Goal) -> None:
@@ -216,7 +238,17 @@ class StopReversalHandler:
         if order.purpose is Purpose.ENTRY and goal.bar_index == self.entry_bar and goal.decision_id != self.entry_decision:
             text = f"bar {goal.bar_index} has had its entry; the next one may follow after the bar closes"
             return Denial(DenialCode.ONE_TRADE_PER_BAR, text, order.account, order.ts_created, order.reason)
+        if order.purpose is Purpose.ENTRY and (ending := self._ending(goal, context.ts_event)) is not None:
+            return Denial(DenialCode.SESSION_ENDING, ending, order.account, order.ts_created, order.reason)
         return check(order, context, self._config.limits, self._config.instrument)
+
+    def _ending(self, goal: Goal, now: int) -> str | None:
+        """Why nothing is opened so shortly before the session's end, by the rules that the position would have."""
+        before = (self._config.exits if goal.exits is None else goal.exits).flatten_before
+        session = None if before is None else self._calendar.session_at(now)
+        if before is None or session is None or now + goal.step < session.close_ns - before.amount + bool(goal.step):
+            return None
+        return f"positions are closed {before} before the session's end, so none is opened from then on"
 
     def _context(self, held: LegState, leg: Leg, goal: Goal, step: NextOrder, moment: Moment, state: TradingState) -> RiskContext:
         touched = goal.touch is not None and step.purpose is Purpose.EXIT  # within the event, while the session was open
@@ -229,11 +261,16 @@ class StopReversalHandler:
             session_open=touched or open_now,
             fresh=moment.fresh or goal.commanded,
             warm=moment.warm or goal.commanded,
-            warm_text=f"{moment.bars} bars seen, {self._config.warmup} are needed before the first entry",
+            warm_text=self._warm_text(moment),
             leg=held,
             day_pnl=self._day_pnl(held, moment.ts_event),
             recent=self.recent[leg.account],
         )
+
+    def _warm_text(self, moment: Moment) -> str:
+        if moment.bars >= self._config.warmup and moment.missing:
+            return f"{moment.missing} before the first entry"
+        return f"{moment.bars} bars seen, {self._config.warmup} are needed before the first entry"
 
     def _day_pnl(self, held: LegState, ts_event: int) -> Decimal:
         if self._config.limits.daily_loss is None or held.trading_day != str(self._calendar.trading_day(ts_event)):

@@ -13,9 +13,10 @@ from fortified.domain.account import AccountId
 from fortified.domain.exits import Distance, ExitRules
 from fortified.domain.instrument import Instrument
 from fortified.domain.market import Bar
-from fortified.domain.order import ZERO, Fill, Order, OrderType
+from fortified.domain.order import ZERO, OrderType
 
-STOP_LOSS, TAKE_PROFIT, TRAILING_STOP = "stop_loss", "take_profit", "trailing_stop"
+STOP_LOSS, TAKE_PROFIT, TRAILING_STOP, BREAK_EVEN = "stop_loss", "take_profit", "trailing_stop", "break_even"
+TIME_STOP, SESSION_END = "time_stop", "session_end"
 BOTH = "stop_loss:target_in_the_same_bar"
 """The reason of a stop in a bar that reached the target as well, where nobody knows which came first."""
 NO_RANGE = "the average true range is not known, so the levels that need it are not set; close by hand or wait for the next entry"
@@ -26,7 +27,8 @@ TOLERANCE = 1e-6
 class Armed(msgspec.Struct, frozen=True):
     """The levels of one open position; ``sign`` is its direction. ``trail`` is a distance in points, ``best`` the best price so far.
 
-    ``seq`` and ``ts_event`` are those of the fill that armed it; ``by_limit``: that was at a limit.
+    ``seq`` and ``ts_event`` are those of the fill that armed it; ``by_limit``: that was at a limit. From a price at ``even`` on, the stop
+    is at ``entry``. The position is to be closed at ``expires`` or ``flatten_at`` (ns), or when the engine has seen ``last_bar`` bars.
     """
 
     sign: int
@@ -36,6 +38,36 @@ class Armed(msgspec.Struct, frozen=True):
     stop: float | None = None
     target: float | None = None
     trail: float | None = None
+    by_limit: bool = False
+    even: float | None = None
+    entry: float = 0.0
+    expires: int | None = None
+    flatten_at: int | None = None
+    last_bar: int | None = None
+
+    @property
+    def follows(self) -> bool:
+        """Whether a level moves with the best price."""
+        return self.trail is not None or self.even is not None
+
+    @property
+    def is_timed(self) -> bool:
+        return self.expires is not None or self.flatten_at is not None or self.last_bar is not None
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """How a position came about: its average price, its direction, the fill, and what was known then.
+
+    ``session_end`` (ns) is None where the session has no end; ``bars`` were seen by the engine.
+    """
+
+    entry: float
+    sign: int
+    seq: int
+    ts_event: int
+    atr: float | None
+    bars: int
+    session_end: int | None
     by_limit: bool = False
 
 
@@ -50,11 +82,12 @@ class Touch(msgspec.Struct, frozen=True):
 
 
 class Levels(msgspec.Struct, frozen=True):
-    """The prices of stop and target, and the distance of the trailing stop in points."""
+    """The prices of stop and target, the distance of the trailing stop in points, and the price that moves the stop to the entry."""
 
     stop: float | None
     target: float | None
     trail: float | None
+    even: float | None = None
 
 
 class LevelRules:
@@ -69,17 +102,17 @@ class LevelRules:
         self._instrument = instrument
         self._tick = float(instrument.tick_size)
         self.ratio = instrument.tick_size.as_integer_ratio()
-        fixed = (rules.stop_loss, rules.take_profit, rules.trailing)
-        self.varies = any(rule is not None and rule.unit in ("percent", "atr") for rule in fixed)
-        self.steps = (None, None, None) if self.varies else self._steps(ZERO, None)
+        self.varies = any(rule.unit in ("percent", "atr") for rule in rules.distances)
+        self.steps = (None, None, None, None) if self.varies else self._steps(ZERO, None)
 
     def of(self, entry: float, sign: int, atr: float | None) -> Levels:
         """The levels of a position in the direction ``sign``. A distance in atr is left out while the range is unknown."""
-        stop, target, trail = self._steps(self._instrument.price(entry), atr) if self.varies else self.steps
+        stop, target, trail, even = self._steps(self._instrument.price(entry), atr) if self.varies else self.steps
         return Levels(
             None if stop is None else self._at(entry, -sign * stop),
             None if target is None else self._at(entry, sign * target),
             None if trail is None else trail * self.ratio[0] / self.ratio[1],
+            None if even is None else self._at(entry, sign * even),
         )
 
     def _at(self, entry: float, steps: int) -> float:
@@ -90,9 +123,10 @@ class LevelRules:
         exact = self._instrument.price(entry) + steps * self._instrument.tick_size
         return float(self._instrument.round_price(exact))
 
-    def _steps(self, entry: Decimal, atr: float | None) -> tuple[int | None, int | None, int | None]:
+    def _steps(self, entry: Decimal, atr: float | None) -> tuple[int | None, int | None, int | None, int | None]:
         rules = self.rules
-        return self._ticks(rules.stop_loss, entry, atr), self._ticks(rules.take_profit, entry, atr), self._ticks(rules.trailing, entry, atr)
+        stop, target = self._ticks(rules.stop_loss, entry, atr), self._ticks(rules.take_profit, entry, atr)
+        return stop, target, self._ticks(rules.trailing, entry, atr), self._ticks(rules.break_even, entry, atr)
 
     def _ticks(self, rule: Distance | None, entry: Decimal, atr: float | None) -> int | None:
         if rule is None or (rule.unit == "atr" and atr is None):
@@ -109,18 +143,50 @@ class TickLevelExecutor:
         self._tick = float(instrument.tick_size)
         self._rules = LevelRules(rules, instrument)
         self.armed: dict[AccountId, Armed] = {}
+        self.is_timed = False
+        """Whether a position is to be closed at some time."""
 
-    def arm(self, order: Order, own: ExitRules | None, entry: float, sign: int, atr: float | None, fill: Fill) -> None:
-        """Set the levels of a position that ``order`` opened at ``entry``, by its ``own`` rules when it has some."""
-        known = self.armed.get(order.account)
-        levels = (self._rules if own is None else LevelRules(own, self._instrument)).of(entry, sign, atr)
-        best = entry if known is None else known.best
-        by_limit = order.limit_price is not None
-        self.armed[order.account] = Armed(sign, fill.seq, fill.ts_event, best, levels.stop, levels.target, levels.trail, by_limit)
+    def arm(self, account: AccountId, own: ExitRules | None, opened: Opened) -> None:
+        """Set the levels of a position, by its ``own`` rules when it has some; the best price so far stays known."""
+        rules = self._rules if own is None else LevelRules(own, self._instrument)
+        levels, known = rules.of(opened.entry, opened.sign, opened.atr), self.armed.get(account)
+        time_stop, flatten = rules.rules.time_stop, rules.rules.flatten_before
+        self.armed[account] = Armed(
+            sign=opened.sign,
+            seq=opened.seq,
+            ts_event=opened.ts_event,
+            best=opened.entry if known is None else known.best,
+            stop=levels.stop,
+            target=levels.target,
+            trail=levels.trail,
+            by_limit=opened.by_limit,
+            even=levels.even,
+            entry=opened.entry,
+            expires=opened.ts_event + time_stop.amount if time_stop is not None and time_stop.unit == "ns" else None,
+            flatten_at=None if flatten is None or opened.session_end is None else opened.session_end - flatten.amount,
+            last_bar=opened.bars + time_stop.amount if time_stop is not None and time_stop.unit == "bars" else None,
+        )
+        self._note_timed()
 
     def disarm(self, account: AccountId) -> None:
         """The position is closed."""
-        self.armed.pop(account, None)
+        if self.armed.pop(account, None) is not None:
+            self._note_timed()
+
+    @property
+    def deadline(self) -> int | None:
+        """The earliest time (ns) at which a position is to be closed."""
+        times = [time for armed in self.armed.values() for time in (armed.expires, armed.flatten_at) if time is not None]
+        return min(times, default=None)
+
+    def overdue(self, account: AccountId, ts_event: int, step: int, bars: int | None) -> str | None:
+        """Why the position is to be closed now; nothing can be done for ``step`` ns from now on. ``bars``: as many closed by now."""
+        armed = self.armed[account]
+        if armed.flatten_at is not None and (ts_event >= armed.flatten_at or ts_event + step > armed.flatten_at):
+            return SESSION_END
+        if armed.expires is not None and ts_event >= armed.expires:
+            return TIME_STOP
+        return TIME_STOP if armed.last_bar is not None and bars is not None and bars >= armed.last_bar else None
 
     def on_price(self, account: AccountId, seq: int, price: float, *, leaving: bool = False) -> Touch | None:
         """A trade: the level it touches, if any. The trailing stop moves behind it; nothing is touched while ``leaving`` already."""
@@ -158,33 +224,52 @@ class TickLevelExecutor:
     def restore(self, armed: Mapping[AccountId, Armed]) -> None:
         """Take up levels that were armed before."""
         self.armed = dict(armed)
+        self._note_timed()
+
+    def _note_timed(self) -> None:
+        self.is_timed = any(armed.is_timed for armed in self.armed.values())
 
     def _follow(self, account: AccountId, armed: Armed, price: float) -> None:
-        if armed.trail is not None and (price - armed.best) * armed.sign > 0:
+        if armed.follows and (price - armed.best) * armed.sign > 0:
             self.armed[account] = msgspec.structs.replace(armed, best=price)
 
     def _touch(self, armed: Armed, reason: str) -> Touch:
-        level = {STOP_LOSS: armed.stop, TAKE_PROFIT: armed.target, TRAILING_STOP: trailing_level(armed, self._tick)}[reason]
+        levels = {
+            STOP_LOSS: armed.stop,
+            TAKE_PROFIT: armed.target,
+            TRAILING_STOP: trailing_level(armed, self._tick),
+            BREAK_EVEN: armed.entry,
+        }
+        level = levels[reason]
         assert level is not None
         kind = OrderType.MARKET_IF_TOUCHED if reason == TAKE_PROFIT else OrderType.STOP
         price = self._instrument.price(level)
-        exact = self._instrument.round_price(price) if reason == TRAILING_STOP else price
+        exact = self._instrument.round_price(price) if reason in (TRAILING_STOP, BREAK_EVEN) else price
         return Touch(reason, kind, exact, armed.seq, armed.ts_event)
 
 
 def touched(armed: Armed, price: float, tick: float) -> str | None:
     """Which level ``price`` reaches."""
-    sign, stop, target = armed.sign, armed.stop, armed.target
+    sign, target = armed.sign, armed.target
+    stop, name = stop_of(armed)
     if armed.trail is not None:
         level = trailing_level(armed, tick)
         assert level is not None
         if (price - level) * sign <= TOLERANCE * tick and (stop is None or (level - stop) * sign > TOLERANCE * tick):
             return TRAILING_STOP
     if stop is not None and (price - stop) * sign <= 0:
-        return STOP_LOSS
+        return name
     if target is not None and (price - target) * sign >= 0:
         return TAKE_PROFIT
     return None
+
+
+def stop_of(armed: Armed) -> tuple[float | None, str]:
+    """Where the stop that does not trail lies now, and its name."""
+    stop, sign = armed.stop, armed.sign
+    if armed.even is not None and (armed.best - armed.even) * sign >= 0 and (stop is None or (armed.entry - stop) * sign > 0):
+        return armed.entry, BREAK_EVEN
+    return stop, STOP_LOSS
 
 
 def trailing_level(armed: Armed, tick: float) -> float | None:

@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from fortified.domain.errors import ConfigError
-from fortified.domain.exits import Distance, ExitRules
+from fortified.domain.exits import ExitRules
 from fortified.domain.instrument import AssetClass, Instrument
 from fortified.domain.order import ZERO
 from fortified.domain.ticker import TickerConfig
@@ -73,24 +73,15 @@ def with_canonical_rules(config: TickerConfig) -> TickerConfig:
     Raises:
         ConfigError: one of them is not understood or out of its bounds; it is named.
     """
-    rules = ExitRules.parse(config.stop_loss, config.take_profit, config.trailing)
     sizing = Sizing.parse(config.sizing)
     if not config.cash.is_finite() or config.cash <= ZERO:
         raise ConfigError(f"cash {config.cash} is not possible; give an amount above 0")
     return msgspec.structs.replace(
         config,
-        stop_loss=_spelled(rules.stop_loss),
-        take_profit=_spelled(rules.take_profit),
-        trailing=_spelled(rules.trailing),
+        **ExitRules.of(config).texts(),
         sizing=f"{_plain(sizing.percent)}%" if sizing.method == "percent" else sizing.method,
         cash=_plain(config.cash),
     )
-
-
-def _spelled(distance: Distance | None) -> str | None:
-    if distance is None:
-        return None
-    return str(msgspec.structs.replace(distance, amount=_plain(distance.amount)))
 
 
 def _plain(number: Decimal) -> Decimal:

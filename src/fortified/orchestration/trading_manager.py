@@ -429,7 +429,7 @@ class TradingManager:
             Leg(account_id(Mode.PAPER, venue), config.symbols.get(venue, config.symbol), config.quantities[venue])
             for venue in config.venues
         )
-        exits = ExitRules.parse(config.stop_loss, config.take_profit, config.trailing)
+        exits = ExitRules.of(config)
         engine_config = EngineConfig(
             strategy=strategy.name,
             timeframe=config.timeframe,
@@ -521,7 +521,7 @@ def _info(strategy: type[BaseStrategy]) -> StrategyInfo:
 
 def _made_of(strategy: type[BaseStrategy], config: TickerConfig) -> str:
     """What the memory of a strategy depends on: its parameters, and what decides on the positions it is told of."""
-    rules = (config.stop_loss, config.take_profit, config.trailing, config.sizing, config.cash)
+    rules = (*ExitRules.of(config).texts().values(), config.sizing, config.cash)
     return f"{strategy.__qualname__} {msgspec.json.encode((config.parameters, *rules), order='deterministic').decode()}"
 
 

@@ -95,6 +95,9 @@ def run_backtest(
     stop_loss: str | None = None,
     take_profit: str | None = None,
     trailing: str | None = None,
+    break_even: str | None = None,
+    time_stop: str | None = None,
+    flatten_before: str | None = None,
     warmup: int | None = None,
     calendar: str | None = None,
     tick_size: str | float | Decimal | None = None,
@@ -108,6 +111,7 @@ def run_backtest(
         ConfigError: an option is not possible. StrategyError: the strategy raised.
     """
     made, table = _strategy(strategy), _table(data)
+    exits = (stop_loss, take_profit, trailing, break_even, time_stop, flatten_before)
     if fill not in ("next", "last"):
         raise ConfigError(f"fill {fill!r} is unknown; choose next or last")
     options = RunOptions(
@@ -126,7 +130,7 @@ def run_backtest(
         flatten=flatten_at_end,
         speed=None,
         bars_timeframe=data.timeframe.name if isinstance(data, BarTable) else None,
-        exits=ExitRules.parse(*(None if text is None else str(text) for text in (stop_loss, take_profit, trailing))),
+        exits=ExitRules.parse(*(None if text is None else str(text) for text in exits)),
         sizing=Sizing.parse(sizing),
         cash=_above_0("cash", cash),
     )

@@ -22,6 +22,7 @@ from fortified.backtest.drivers import TapeWalk, walk_bars, walk_every_tick
 from fortified.backtest.lane import Lane, Log, Unusual
 from fortified.backtest.lane_outcome import LaneOutcome
 from fortified.backtest.ledger import RunLedger
+from fortified.backtest.others import GivenTimeframes
 from fortified.backtest.outcome import Outcome
 from fortified.backtest.tape import Tape
 from fortified.backtest.tick_lane import TickLane
@@ -131,7 +132,7 @@ class Backtest:
 
     def _in_lane(self, options: RunOptions, engine: Engine, tape: Tape, progress: Progress) -> BacktestResult:
         config, total = engine.config, len(tape)
-        if not is_plain(options, self.built):
+        if not is_plain(options, self.built) or config.timeframes:
             raise Unusual
         log = self._at_once(options, config, tape)
         if log is None:
@@ -178,6 +179,9 @@ class Backtest:
 
         if self.tape is not None and not self.strategy.wants_ticks():
             assert self.built is not None
+            wanted = desk.engine.config.timeframes
+            if wanted:
+                desk.engine.others = GivenTimeframes(self.instrument.symbol, self.timeframe.name, wanted, self.calendar, self.tape)
             TapeWalk(desk, self.tape).walk(done)
             return self.built.late, self.built.out_of_session
         aggregator = create_aggregator(
@@ -203,7 +207,8 @@ def is_plain(options: RunOptions, built: Built | None) -> bool:
     """Whether the lane can tell the run: it knows no latency, no sizing by cash, and no order that the risk gate finds too large."""
     limits = RiskLimits()  # those of every run
     small = all(most is None or options.quantity <= most for most in (limits.max_order_quantity, limits.max_position))
-    return built is not None and built.ordered and not options.fills.latency_ns and not options.sizing.by_cash and small
+    usual = not options.fills.latency_ns and not options.sizing.by_cash and options.exits.is_plain
+    return built is not None and built.ordered and usual and small
 
 
 def _is_hectic(log: Log, tape: Tape, most: int | None) -> bool:

@@ -16,6 +16,7 @@ import msgspec
 from fortified.domain.errors import ConfigError, FortifiedError, StrategyError
 from fortified.domain.market import Bar, BarUpdate
 from fortified.domain.signal import OrderSide, Signal, Target
+from fortified.domain.timeframe import Timeframe
 from fortified.indicators.base import Indicator
 
 Answer = Signal | Mapping[str, Any] | None
@@ -83,6 +84,17 @@ class BaseStrategy(ABC):
         """Called after each tick when a subclass overrides it."""
         return None
 
+    def timeframes(self) -> Mapping[str, int]:
+        """Other timeframes of the symbol, each with the closed bars of it that must be seen before an entry; none by default.
+
+        Their bars are given to ``on_other_bar``, those that ended before or with a bar of the strategy's own before it.
+        """
+        return {}
+
+    def on_other_bar(self, bar: Bar) -> None:
+        """Called with each closed bar of ``timeframes()``. It may change what the strategy knows; signals come from its own bars."""
+        return
+
     @classmethod
     def wants_ticks(cls) -> bool:
         """Whether ``on_tick`` is overridden."""
@@ -134,6 +146,27 @@ def own_warmup(strategy: BaseStrategy) -> int:
     if type(bars) is not int or bars < 0:
         raise ConfigError(f"strategy {strategy.name!r}: warmup_periods() gave {bars!r}; return a whole number of bars, 0 or more")
     return bars
+
+
+def own_timeframes(strategy: BaseStrategy) -> Mapping[str, int]:
+    """The other timeframes that ``timeframes`` asks for, canonical name → closed bars.
+
+    Raises:
+        ConfigError: one is no timeframe, is the strategy's own, or its number of bars is none. StrategyError: it raised.
+    """
+    try:
+        asked = dict(strategy.timeframes())
+    except Exception as error:
+        raise failure(strategy, error, "timeframes()") from error
+    found: dict[str, int] = {}
+    for text, bars in asked.items():
+        name = Timeframe.parse(text).name
+        if type(bars) is not int or bars < 0:
+            raise ConfigError(f"strategy {strategy.name!r}: timeframes() asks for {bars!r} bars of {text}; give a whole number, 0 or more")
+        if name == strategy.config.timeframe:
+            raise ConfigError(f"strategy {strategy.name!r}: timeframes() names {name}, its own timeframe; name others only")
+        found[name] = max(bars, found.get(name, 0))
+    return found
 
 
 def failure(strategy: BaseStrategy | type[BaseStrategy], error: Exception, moment: str) -> StrategyError:

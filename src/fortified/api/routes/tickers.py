@@ -55,6 +55,9 @@ class TickerOut(BaseModel):
     stop_loss: str | None
     take_profit: str | None
     trailing: str | None
+    break_even: str | None
+    time_stop: str | None
+    flatten_before: str | None
     sizing: str
     cash: Number
     parameters: dict[str, Any]
@@ -98,9 +101,10 @@ async def put_ticker(body: TickerBody, _: Trader, manager: ManagerDep) -> Ticker
     """Either documented shape. The configuration is replaced as a whole; the answer has the one canonical shape.
 
     `{broker}_quantity` is what that broker trades, `{broker}_symbol` what it trades instead of the symbol. A plain `quantity` goes to
-    tastytrade for futures and to schwab for equities. `stop_loss`, `take_profit` and `trailing` are distances from the entry, `20ticks`,
-    `10pts`, `0.5%` or `1.5atr`; `sizing` is `fixed`, `all_in` or a share of the equity such as `25%`, which begins with `cash`. All other
-    keys are the strategy's parameters (`GET /api/strategies`).
+    tastytrade for futures and to schwab for equities. `stop_loss`, `take_profit`, `trailing` and `break_even` are distances, `20ticks`,
+    `10pts`, `0.5%` or `1.5atr`; `time_stop` is `20bars` or `30min`, `flatten_before` a time before the session's end; `sizing` is
+    `fixed`, `all_in` or a share of the equity such as `25%`, which begins with `cash`. All other keys are the strategy's parameters
+    (`GET /api/strategies`).
     """
     return _answer(await manager.put_ticker(parse_ticker(body, _parameters(manager))))
 

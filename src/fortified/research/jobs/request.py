@@ -46,7 +46,7 @@ def run_options(request: BacktestRequest, stored: Path) -> RunOptions:
         speed=None,
         bars_timeframe=request.timeframe if request.stored else request.bars_timeframe,
         strict=request.strict,
-        exits=ExitRules.parse(request.stop_loss, request.take_profit, request.trailing),
+        exits=ExitRules.of(request),
         sizing=Sizing.parse(request.sizing),
         cash=request.cash,
         start_ns=request.start_ns,

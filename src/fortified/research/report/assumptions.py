@@ -90,10 +90,20 @@ def _resting(fills: FillModel) -> str:
     return f"A limit fills when the market trades {limit}. A stop fills at its level, after a gap at the first price beyond it."
 
 
+_EXITS = {
+    "stop_loss": "stop loss",
+    "take_profit": "take profit",
+    "trailing": "trailing stop",
+    "break_even": "stop at the entry after",
+    "time_stop": "out after",
+    "flatten_before": "out before the session's end by",
+}
+
+
 def _exits(result: BacktestResult) -> str:
     rules = result.options.exits
-    named = (("stop loss", rules.stop_loss), ("take profit", rules.take_profit), ("trailing stop", rules.trailing))
-    found = [f"{name} {rule}" for name, rule in named if rule is not None]
+    texts = rules.texts()
+    found = [f"{words} {texts[name]}" for name, words in _EXITS.items() if texts[name] is not None]
     if not found:
         return "None: only the strategy's signals close a position."
     said = f"Of every position: {', '.join(found)}, from the first price behind its entry."
