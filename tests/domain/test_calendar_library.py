@@ -7,6 +7,7 @@ import pandas_market_calendars  # type: ignore[import-untyped]  # the library sh
 import pytest
 
 from fortified.domain.calendar import get_calendar
+from fortified.domain.market_hours import day_hours
 
 SECOND = 1_000_000_000
 FIRST, LAST = date(2018, 1, 1), date(2027, 12, 31)
@@ -31,18 +32,20 @@ LABOR_2022 = ["2022-09-05"]
 CRYPTO_EVES = ["2023-07-03", "2024-07-03", "2025-07-03"]
 # Crypto futures trade around the clock since 29 May 2026; the library keeps the old hours.
 CRYPTO_LAST = date(2026, 5, 29)
+# Farm products closed early before Independence Day until 2021.
+EVES_TO_2021 = ["2018-07-03", "2019-07-03"]
 
 JUNETEENTHS = ["2022-06-20", "2023-06-19", "2024-06-19", "2025-06-19", "2026-06-19", "2027-06-18"]
 
 type Days = Mapping[date, tuple[int, int]]
 
 
-def library_days(name: str, last: date) -> Days:
+def library_days(name: str, last: date, opens: str = "market_open", closes: str = "market_close") -> Days:
     """First open and last close of each trading day in the library, in UTC nanoseconds."""
-    schedule = pandas_market_calendars.get_calendar(name).schedule(FIRST.isoformat(), last.isoformat())
+    schedule = pandas_market_calendars.get_calendar(name).schedule(FIRST.isoformat(), last.isoformat(), start=opens, end=closes)
     return {
         day.date(): (opened.as_unit("ns").value, closed.as_unit("ns").value)
-        for day, opened, closed in zip(schedule.index, schedule["market_open"], schedule["market_close"], strict=True)
+        for day, opened, closed in zip(schedule.index, schedule[opens], schedule[closes], strict=True)
     }
 
 
@@ -62,6 +65,7 @@ def our_days(name: str, last: date) -> Days:
     ("ours", "theirs", "last", "explained"),
     [
         ("NYSE", "NYSE", LAST, []),
+        ("NASDAQ", "NASDAQ", LAST, []),
         ("CME_INDEX", "CME Globex Equity", LAST, [*MOURNING, *NO_JOBS_REPORT]),
         ("CME_RATES", "CME Globex Fixed Income", LAST, [*MOURNING, *NO_JOBS_REPORT]),
         ("CME_ENERGY", "CMEGlobex_CL", LAST, [*CHRISTMAS_EVES, *LABOR_DAYS, FRIDAYS[0], FRIDAYS[-1], *LATEST_PUBLISHED]),
@@ -78,11 +82,36 @@ def test_sessions_differ_from_the_library_on_explained_dates_only(ours: str, the
 
 
 @pytest.mark.filterwarnings("ignore")  # as above
-@pytest.mark.parametrize(("ours", "theirs"), [("CME_GRAINS", "CMEGlobex_Grains"), ("CME_LIVESTOCK", "CMEGlobex_Livestock")])
-def test_farm_products_trade_on_the_days_of_the_library_but_juneteenth(ours: str, theirs: str) -> None:
-    """The library knows neither their early closes nor the mornings after a holiday, nor Juneteenth."""
+@pytest.mark.parametrize(("ours", "theirs"), [("NYSE_EXTENDED", "NYSE"), ("NASDAQ_EXTENDED", "NASDAQ")])
+def test_extended_hours_of_shares_are_those_of_the_library(ours: str, theirs: str) -> None:
+    assert our_days(ours, LAST) == library_days(theirs, LAST, "pre", "post")
+
+
+@pytest.mark.filterwarnings("ignore")  # as above
+@pytest.mark.parametrize(
+    ("ours", "theirs", "explained"),
+    [("CME_GRAINS", "CMEGlobex_Grains", None), ("CME_LIVESTOCK", "CMEGlobex_Livestock", [*EVES_TO_2021, MOURNING[1]])],
+)
+def test_farm_products_differ_from_the_library_on_explained_dates_only(ours: str, theirs: str, explained: list[str] | None) -> None:
+    """The library knows no Juneteenth, and of grains neither the early closes nor the late openings."""
     library, own = library_days(theirs, LAST), our_days(ours, LAST)
     assert sorted(day.isoformat() for day in library.keys() ^ own.keys()) == JUNETEENTHS
     assert own.keys() < library.keys()
-    same = [day for day in own if own[day] == library[day]]
-    assert len(same) > 0.97 * len(own)
+    special = [hours.day for hours in (day_hours(get_calendar(ours), day) for day in own) if hours.closes_early or hours.opens_late]
+    assert len(special) < 0.03 * len(own)
+    differ = [day.isoformat() for day in own if own[day] != library[day]]
+    assert differ == ([day.isoformat() for day in special] if explained is None else explained)
+
+
+@pytest.mark.filterwarnings("ignore")  # as above
+def test_the_morning_break_of_grains_is_that_of_the_library() -> None:
+    schedule = pandas_market_calendars.get_calendar("CMEGlobex_Grains").schedule(FIRST.isoformat(), LAST.isoformat())
+    breaks = {
+        day.date(): (starts.as_unit("ns").value, ends.as_unit("ns").value)
+        for day, starts, ends in zip(schedule.index, schedule["break_start"], schedule["break_end"], strict=True)
+    }
+    days = [day_hours(get_calendar("CME_GRAINS"), day) for day in breaks]
+    own = {hours.day: (hours.sessions[0].close_ns, hours.sessions[1].open_ns) for hours in days if len(hours.sessions) == 2}
+    assert len(own) > 2_000
+    assert own == {day: breaks[day] for day in own}
+    assert all(hours.opens_late for hours in days if len(hours.sessions) == 1)
