@@ -66,3 +66,29 @@ def test_malformed_symbols_are_refused_by_name(text: str) -> None:
 def test_contracts_survive_a_round_trip(root: str, month: int, year: int) -> None:
     symbol = FuturesSymbol(root, month, year)
     assert FuturesSymbol.parse(symbol.canonical()) == symbol
+
+
+@pytest.mark.parametrize(
+    ("text", "venue", "streamer"),
+    [
+        ("/NQ", "/NQ", "/NQ:XCME"),
+        ("/NQZ26", "/NQZ6", "/NQZ26:XCME"),
+        ("/NQZ26:XCME", "/NQZ6", "/NQZ26:XCME"),
+        ("/CLF30", "/CLF0", "/CLF30:XNYM"),
+        ("/6EH05", "/6EH5", "/6EH05:XCME"),
+        ("/ZBH27", "/ZBH7", "/ZBH27:XCBT"),
+        ("/GCJ27", "/GCJ7", "/GCJ27:XCEC"),
+        ("/VXF27:XCBF", "/VXF7", "/VXF27:XCBF"),
+    ],
+)
+def test_venue_and_streamer_spell_a_symbol_in_their_way(text: str, venue: str, streamer: str) -> None:
+    symbol = FuturesSymbol.parse(text)
+    assert symbol.venue_symbol() == venue
+    assert symbol.streamer_symbol() == streamer
+    spellings = {FuturesSymbol.parse(spelling, symbol.year).without_exchange() for spelling in (text, venue, streamer)}
+    assert spellings == {symbol.without_exchange()}
+
+
+def test_no_exchange_is_made_up() -> None:
+    with pytest.raises(ConfigError, match=r"/VXF27 is not known.*/VXF27:XCME"):
+        FuturesSymbol.parse("/VXF27").streamer_symbol()

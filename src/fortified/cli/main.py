@@ -14,6 +14,7 @@ from fortified.domain.errors import ConfigError, DataError, FortifiedError, Stor
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 COMMANDS = {
+    "new": ("fortified.cli.new", "Write a strategy to begin with, or ticks to try one on."),
     "serve": ("fortified.cli.serve", "Run the server."),
     "bars": ("fortified.cli.bars", "Build bars from a file of ticks."),
     "replay": ("fortified.cli.replay", "Trade a file on paper through the whole live path."),
@@ -21,6 +22,8 @@ COMMANDS = {
     "check": ("fortified.cli.check", "Check a strategy for look-ahead, restarts and warm-up."),
     "optimize": ("fortified.cli.optimize", "Search the parameters of a strategy: grid, tpe, nsga2, walk forward."),
     "import": ("fortified.cli.import_files", "Write files of ticks or bars to a catalogue, and report gaps."),
+    "hours": ("fortified.cli.hours", "When a symbol trades: sessions, holidays, early closes."),
+    "contracts": ("fortified.cli.contracts", "Contracts of a future: front, roll, last trading and first notice days."),
     "doctor": ("fortified.cli.doctor", "Check this machine, its settings and its Redis."),
     "user": ("fortified.cli.user", "Users who may log in."),
     "state": ("fortified.cli.state", "The ledger's state: show or clear it."),

@@ -1,7 +1,7 @@
 """Symbols of futures: ``/NQ``, ``/NQZ6``, ``/NQZ26:XCME``.
 
 Owns how a root, a delivery month and an exchange are read from and written to a symbol. Does not know which contract is
-the front month: that is the venue's to say.
+the front month: that is for ``futures_chain``.
 """
 
 import re
@@ -10,6 +10,7 @@ from typing import Self
 import msgspec
 
 from fortified.domain.errors import ConfigError
+from fortified.domain.instrument_tables import FUTURES
 
 MONTH_CODES = "FGHJKMNQUVXZ"
 
@@ -44,10 +45,31 @@ class FuturesSymbol(msgspec.Struct, frozen=True):
 
     def canonical(self) -> str:
         """The one spelling: year of two digits, exchange when known."""
-        text = f"/{self.root}"
-        if self.month is not None and self.year is not None:
-            text += f"{MONTH_CODES[self.month - 1]}{self.year % 100:02d}"
+        text = f"/{self.root}{self._delivery(2)}"
         return f"{text}:{self.exchange}" if self.exchange else text
+
+    def venue_symbol(self) -> str:
+        """The spelling of TastyTrade's orders and positions: ``/NQZ6``, year of one digit, no exchange."""
+        return f"/{self.root}{self._delivery(1)}"
+
+    def streamer_symbol(self) -> str:
+        """The spelling of dxFeed's market data: ``/NQZ26:XCME``. Where the broker's record gives one, that one counts.
+
+        ``ConfigError`` when the exchange is neither in the symbol nor known by the root.
+        """
+        exchange = self.exchange or (FUTURES[self.root][3] if self.root in FUTURES else None)
+        if exchange is None:
+            raise ConfigError(f"The exchange of {self.canonical()} is not known. Write it behind the symbol: {self.canonical()}:XCME.")
+        return f"/{self.root}{self._delivery(2)}:{exchange}"
+
+    def without_exchange(self) -> Self:
+        """The same root or contract, as it compares equal whatever feed or venue it came from."""
+        return type(self)(self.root, self.month, self.year)
+
+    def _delivery(self, digits: int) -> str:
+        if self.month is None or self.year is None:
+            return ""
+        return f"{MONTH_CODES[self.month - 1]}{self.year % 10**digits:0{digits}d}"
 
 
 def futures_root(text: str) -> str:
