@@ -126,12 +126,12 @@ def test_every_trade_is_marked_where_it_was(result: BacktestResult) -> None:
 
 def test_a_long_run_is_joined_and_thinned_and_says_so(result: BacktestResult, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fortified.research.report.prices.MAX_CANDLES", 50)
-    monkeypatch.setattr("fortified.research.report.prices.MAX_MARKED", 4)
+    monkeypatch.setattr("fortified.research.report.trade_traces.MAX_MARKED", 4)
     chart = PriceChart(result, ZONE, indicator_lines(result))
     figure = chart.figure()
     assert len(figure.data[0].close) <= 50 < MAX_CANDLES
     assert figure.data[0].high.max() == np.float32(result.bars.high.max())
-    assert len(chart.marked) <= 4
+    assert sum(len(trace.x) for trace in figure.data if trace.meta == "entry") <= 4
     assert len(chart.notes) == 2
     assert max(figure.data[-1].x) < 50
 
@@ -235,6 +235,9 @@ def test_a_run_without_trades_or_bars_has_a_report() -> None:
         ({"fee": "0"}, "None. Add --fee"),
         ({"fee": "0.1%"}, "0.1 % of the money moved"),
         ({"exits": ExitRules.parse("20ticks", None, "1.5%")}, "stop loss 20ticks, trailing stop 1.5%"),
+        ({"exits": ExitRules.parse(break_even="10ticks")}, "The stop moves to the entry once the price has come 10ticks."),
+        ({"exits": ExitRules.parse(time_stop="20bars", flatten_before="10min")}, "20bars at most. Out 10min before a session ends"),
+        ({}, "None: only the strategy's signals close a position."),
         ({"sizing": Sizing.parse("25%")}, "25 % of the equity"),
         ({"warmup": 40}, "40 bars before the first entry."),
         ({}, "Calendar CME_INDEX, clock of America/Chicago."),

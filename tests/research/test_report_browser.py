@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from tests.research.reported import run, search
 
 from fortified.research.report.backtest import backtest_report
 from fortified.research.report.optimize import optimize_report
+from fortified.strategies.supertrend import SuperTrendStrategy
+from fortified.strategies.triple_ema_zigzag import TripleEMAZigZagStrategy
 
 BROWSER = next((path for name in ("chromium-headless-shell", "chromium", "google-chrome") if (path := shutil.which(name))), None)
 
@@ -35,9 +38,17 @@ def shown(html: str, folder: Path) -> tuple[str, str]:
     return ended.stdout, ended.stderr
 
 
-@pytest.mark.parametrize("kind", ["backtest", "optimize"])
+PAGES: dict[str, Callable[[], str]] = {
+    "ema": lambda: backtest_report(run()),
+    "triple_ema": lambda: backtest_report(run(30_000, TripleEMAZigZagStrategy, params={"signal_mode": "tos_live"}, timeframe="40t")),
+    "supertrend": lambda: backtest_report(run(30_000, SuperTrendStrategy, params={}, timeframe="40t")),
+    "optimize": lambda: optimize_report(search()),
+}
+
+
+@pytest.mark.parametrize("kind", PAGES)
 def test_all_charts_are_drawn_without_a_word_on_the_console(kind: str, tmp_path: Path) -> None:
-    html = backtest_report(run()) if kind == "backtest" else optimize_report(search())
+    html = PAGES[kind]()
     charts = html.count('class="chart"')
     dom, said = shown(html, tmp_path)
     assert charts >= 3

@@ -102,12 +102,20 @@ _EXITS = {
 
 def _exits(result: BacktestResult) -> str:
     rules = result.options.exits
-    texts = rules.texts()
-    found = [f"{words} {texts[name]}" for name, words in _EXITS.items() if texts[name] is not None]
-    if not found:
-        return "None: only the strategy's signals close a position."
-    said = f"Of every position: {', '.join(found)}, from the first price behind its entry."
-    return f"{said} Where one bar reached stop and target, the stop is taken to have come first." if from_bars(result) else said
+    named = (("stop loss", rules.stop_loss), ("take profit", rules.take_profit), ("trailing stop", rules.trailing))
+    found = [f"{name} {rule}" for name, rule in named if rule is not None]
+    said = []
+    if found:
+        said.append(f"Of every position: {', '.join(found)}, from the first price behind its entry.")
+    if found and from_bars(result):
+        said.append("Where one bar reached stop and target, the stop is taken to have come first.")
+    if rules.break_even is not None:
+        said.append(f"The stop moves to the entry once the price has come {rules.break_even}.")
+    if rules.time_stop is not None:
+        said.append(f"A position lasts {rules.time_stop} at most.")
+    if rules.flatten_before is not None:
+        said.append(f"Out {rules.flatten_before} before a session ends, and no entry from then on.")
+    return " ".join(said) or "None: only the strategy's signals close a position."
 
 
 def _size(result: BacktestResult) -> str:

@@ -12,9 +12,9 @@ from fortified.research.report.assumptions import assumptions, not_modelled
 from fortified.research.report.figures import distribution_figure, equity_figure, excursion_figure
 from fortified.research.report.lines import indicator_lines
 from fortified.research.report.local_time import local, stamp
-from fortified.research.report.markup import Html, element, join, money, number, percent, plural, tone
+from fortified.research.report.markup import Html, element, join, money, number, percent, plural, price_decimals, tone
 from fortified.research.report.page import Section, Tile, chart, page
-from fortified.research.report.prices import PriceChart, price_decimals
+from fortified.research.report.prices import PriceChart
 from fortified.research.report.tables import (
     MAX_ROWS,
     denial_table,
@@ -85,17 +85,18 @@ def _sections(result: BacktestResult, calendar: Calendar) -> list[Section]:
     prices = PriceChart(result, zone, indicator_lines(result))
     found = []
     if len(result.bars):
+        drawn = chart("price", prices.figure(), prices.height, "Prices with trades")
         found = [
             Section(
                 "equity", "Equity", _equity(result, zone), f"Marked to the close of each bar, {zone} time. Below: how far under its peak."
             ),
-            Section("prices", "Price and trades", chart("price", prices.figure(), 560, "Prices with trades"), _price_note(prices, zone)),
+            Section("prices", "Price and trades", drawn, _price_note(prices, zone)),
         ]
     if result.trades:
         others = element("div", weekday_table(result.trades, calendar, currency), reason_table(result.trades, currency))
         by_time = element("div", hour_table(result.trades, zone, currency), others, class_="two")
         months = element("div", month_table(result.trades, calendar, currency), class_="wide")
-        listed = trade_list(result.trades, zone, currency, price_decimals(result), prices.place)
+        listed = trade_list(result.trades, zone, currency, price_decimals(result.instrument.tick_size), prices.place)
         found += [
             Section(
                 "results",

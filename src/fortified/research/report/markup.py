@@ -67,3 +67,9 @@ def tone(value: Decimal | float | None) -> str | None:
 def plural(count: int, one: str, many: str | None = None) -> str:
     """``1 trade``, ``2,500 trades``."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def price_decimals(tick_size: Decimal) -> int:
+    """Decimals of a price that moves by ``tick_size``."""
+    exponent = tick_size.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 2

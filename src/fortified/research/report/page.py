@@ -39,24 +39,27 @@ class Tile(msgspec.Struct, frozen=True):
 def page(
     *, kind: str, title: str, subtitle: str, tiles: Sequence[Tile], sections: Sequence[Section], foot: str, warnings: Sequence[str] = ()
 ) -> str:
-    """A whole HTML document; ``warnings`` stand before everything else."""
+    """A report; ``warnings`` stand before everything else."""
+    return document(
+        f"{title} – Fortified {kind.lower()}",
+        _header(kind, title, subtitle, sections),
+        element("main", _warnings(warnings), _tiles(tiles), *map(_section, sections)),
+        element("footer", foot),
+    )
+
+
+def document(title: str, *parts: Html) -> str:
+    """A whole HTML document, with the style and the scripts that the charts among ``parts`` need."""
     plotly_script, own_script = get_plotlyjs(), _static("report.js")
     head = join(
         [
             Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
-            element("title", f"{title} – Fortified {kind.lower()}"),
+            element("title", title),
             Html(f'<meta http-equiv="Content-Security-Policy" content="{_policy(plotly_script, own_script)}">'),
             Html(f"<style>{_static('report.css')}</style>"),
         ]
     )
-    body = join(
-        [
-            _header(kind, title, subtitle, sections),
-            element("main", _warnings(warnings), _tiles(tiles), *map(_section, sections)),
-            element("footer", foot),
-            Html(f"<script>{plotly_script}</script>\n<script>{own_script}</script>"),
-        ]
-    )
+    body = join([*parts, Html(f"<script>{plotly_script}</script>\n<script>{own_script}</script>")])
     return f'<!DOCTYPE html>\n<html lang="en">\n<head>{head}</head>\n<body>{body}</body>\n</html>\n'
 
 

@@ -12,6 +12,7 @@ ACCENT, ACCENT_SOFT, UP, DOWN = "var(--accent)", "var(--accent-soft)", "var(--up
 DOWN_SOFT, CARD, LONG, SHORT = "var(--down-soft)", "var(--card)", "var(--long)", "var(--short)"
 CANDLE_UP, CANDLE_DOWN = "var(--candle-up)", "var(--candle-down)"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+LEG = "var(--leg)"
 LINES = ("var(--line-1)", "var(--line-2)", "var(--line-3)", "var(--line-4)")
 
 

@@ -35,15 +35,21 @@
       this.layout = figure.layout;
       this.meta = figure.layout.meta;
       this.times = decode(this.meta.times);
+      for (const [n, trace] of (this.traces ?? []).entries()) figure.data[n].visible = trace.visible; // as the legend was clicked
       this.traces = figure.data;
       const candle = figure.data[0];
       [this.open, this.high, this.low, this.close] = ["open", "high", "low", "close"].map(name => decode(candle[name]));
       this.count = this.close.length;
       for (const trace of this.traces.slice(1)) {
-        trace.y = decode(trace.y);
-        if (trace.x) trace.x = decode(trace.x);
+        for (const name of ["x", "y", "z"]) if (trace[name]) trace[name] = decode(trace[name]);
       }
-      this.lines = this.traces.filter(trace => trace.meta === "line");
+      const kind = name => this.traces.filter(trace => trace.meta === name);
+      [this.lines, this.states, this.sparse] = [kind("line"), kind("state"), [...kind("legs"), ...kind("mark")]];
+      for (const trace of [...this.lines, ...this.states]) trace.full = trace.z ?? trace.y;
+      for (const trace of this.sparse) trace.full = {x: trace.x, y: trace.y, size: trace.marker?.size};
+      const digits = options => new Intl.NumberFormat("en-US", options).format;
+      this.price = digits({minimumFractionDigits: this.meta.decimals, maximumFractionDigits: this.meta.decimals});
+      this.size = digits({maximumSignificantDigits: 5});
     }
 
     draw() {
@@ -51,6 +57,7 @@
       const step = Math.max(1, Math.ceil((last - first) / VIEW));
       const start = first - first % step;
       const [low, high] = this.candles(start, last, step);
+      for (const trace of this.sparse) this.within(trace, first, last);
       this.crowd(this.marked(first, last));
       const pad = (high - low) * 0.05 || 1;
       Object.assign(this.layout.xaxis, {range: this.range, autorange: false});
@@ -65,6 +72,7 @@
       const many = count > 400;
       for (const trace of this.traces) {
         if (trace.meta === "entry") Object.assign(trace.marker, {size: many ? 5 : count > 150 ? 8 : 11, line: {...trace.marker.line, width: many ? 0 : 1}});
+        if (trace.meta === "mark") trace.marker.size = trace.full.size / (trace.x.length > 400 ? 2 : 1);
         if (trace.meta === "exit") trace.visible = many ? "legendonly" : true;
         if (trace.meta === "link") Object.assign(trace.line, many ? {width: 0.8, dash: "solid"} : {width: 1.6, dash: "dot"});
       }
@@ -73,7 +81,7 @@
     candles(start, stop, step) {
       const candle = this.traces[0];
       Object.assign(candle, {x: [], open: [], high: [], low: [], close: [], text: []});
-      const lines = this.lines.map(line => ({line, from: line.full ??= line.y, x: [], y: []}));
+      const lines = this.lines.map(line => ({line, x: [], y: []})), states = this.states.map(state => ({state, z: []}));
       let bottom = Infinity, top = -Infinity;
       for (let i = start; i < stop; i += step) {
         const end = Math.min(i + step, this.count);
@@ -84,23 +92,34 @@
         }
         const x = (i + end - 1) / 2;
         candle.x.push(x); candle.open.push(this.open[i]); candle.high.push(high); candle.low.push(low); candle.close.push(this.close[end - 1]);
-        for (const each of lines) { each.x.push(x); each.y.push(each.from[end - 1]); }
-        candle.text.push(this.about(i, end, lines));
+        for (const each of lines) { each.x.push(x); each.y.push(each.line.full[end - 1]); }
+        for (const each of states) each.z.push(each.state.full[end - 1]);
+        candle.text.push(this.about(i, end, low, high));
         bottom = Math.min(bottom, low);
         top = Math.max(top, high);
       }
       for (const {line, x, y} of lines) Object.assign(line, {x, y});
+      for (const {state, z} of states) Object.assign(state, {z: [z], x0: start + (step - 1) / 2, dx: step});
       candle.hovertemplate = "%{text}<extra></extra>";
       return [bottom, top];
     }
 
-    about(i, end, lines) {
-      const t = new Date(this.times[i] * 1000), bars = (end - i) * this.meta.step;
-      const at = number => number.toLocaleString("en-US", {minimumFractionDigits: this.meta.decimals, maximumFractionDigits: this.meta.decimals});
-      const values = lines.filter(each => Number.isFinite(each.from[end - 1])).map(each => `${each.line.name} ${at(each.from[end - 1])}`);
+    /* Legs and marks of the view, and one on each side, which a leg into the view needs. */
+    within(trace, first, last) {
+      const {x, y} = trace.full;
+      let from = x.findIndex(place => place >= first), to = x.findLastIndex(place => place <= last);
+      if (from < 0) from = x.length;
+      [from, to] = [Math.max(0, from - 1), to + 2];
+      Object.assign(trace, {x: x.slice(from, to), y: y.slice(from, to)});
+    }
+
+    about(i, end, low, high) {
+      const t = new Date(this.times[i] * 1000), bars = (end - i) * this.meta.step, at = this.price;
+      const values = this.lines.filter(line => line.visible !== "legendonly" && Number.isFinite(line.full[end - 1]))
+        .map(line => `${line.name} ${(line.yaxis ? this.size : at)(line.full[end - 1])}`);
+      const states = this.states.map(state => `${state.name} ${["down", "none", "up"][state.full[end - 1] + 1]}`);
       return [`<b>${day(t)} ${clock(t)}</b>` + (bars > 1 ? `, ${bars} bars` : ""),
-        `O ${at(this.open[i])}  H ${at(Math.max(...this.high.slice(i, end)))}  L ${at(Math.min(...this.low.slice(i, end)))}  C ${at(this.close[end - 1])}`,
-        ...values].join("<br>");
+        `O ${at(this.open[i])}  H ${at(high)}  L ${at(low)}  C ${at(this.close[end - 1])}`, ...values, ...states].join("<br>");
     }
 
     marked(first, last) {
@@ -208,7 +227,7 @@
   }
 
   themed(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
-  document.getElementById("theme").addEventListener("click", () => themed(root.dataset.theme === "dark" ? "light" : "dark"));
+  document.getElementById("theme")?.addEventListener("click", () => themed(root.dataset.theme === "dark" ? "light" : "dark"));
   document.querySelectorAll("#trade-list, .points").forEach(sortable);
   document.querySelectorAll("select").forEach(choose);
   const waiting = [...document.querySelectorAll(".chart")];
