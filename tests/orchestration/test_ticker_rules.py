@@ -8,9 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.builders import PAPER
 from tests.orchestration.house import LAST, NEXT, House
-from tests.orchestration.stage import Silent
 
 from fortified.domain.errors import ConfigError
 from fortified.domain.order import Fill, Order, Purpose
@@ -22,16 +20,6 @@ from fortified.indicators.atr import ATR_PERIOD
 from fortified.orchestration.events import DenialSeen
 
 pytestmark = pytest.mark.anyio
-
-
-class Warnings(Silent):
-    """A log of which the warnings are kept."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, dict[str, object]]] = []
-
-    def warning(self, event: str, **values: object) -> None:
-        self.heard.append((event, values))
 
 
 def fills_of(house: House) -> list[tuple[str, Decimal, int]]:
@@ -131,16 +119,16 @@ async def test_changed_exits_wait_for_the_next_start_and_an_open_position_keeps_
 
 
 @pytest.mark.parametrize("changed", [{"stop_loss": "4pts", "timeframe": "2t"}, {"stop_loss": "4pts"}], ids=["timeframe", "added"])
-async def test_a_position_that_no_entry_armed_levels_for_is_told_of(monkeypatch: pytest.MonkeyPatch, changed: dict[str, str]) -> None:
-    warnings = Warnings()
-    monkeypatch.setattr(House, "log", lambda house, name: warnings)
+async def test_a_position_that_no_entry_armed_levels_for_gets_them_with_the_next_event(changed: dict[str, str]) -> None:
+    """From its average price, which is 1."""
     async with House().open() as house:
         await house.run(stop_loss="4pts" if "timeframe" in changed else None)
-        await house.ticks(1.0)
+        await house.ticks(1.0, 1.0)
         await house.run(**changed)
-        assert [values["account"] for event, values in warnings.heard if event == "an open position has no protective exits"] == [PAPER]
-        await house.ticks(-9.0, -9.0, -9.0)
+        await house.ticks(-2.5)
         assert await house.quantities() == {"tastytrade": 2}
+        await house.ticks(-3.0)
+        assert fills_of(house)[-1][:2] == ("stop_loss", Decimal(-3))
 
 
 async def test_a_distance_in_average_true_ranges_has_a_warm_up() -> None:

@@ -460,7 +460,7 @@ async def test_a_contradiction_met_by_a_trigger_halts_the_runner() -> None:
         def contradicts(*args: object) -> None:
             raise InvariantError("two plus two is five")
 
-        house.manager._positions.apply = contradicts  # type: ignore[method-assign, assignment]  # what a bug would do
+        house.manager._preparation._positions.apply = contradicts  # type: ignore[method-assign, assignment]  # what a bug would do
         with pytest.raises(InvariantError):
             await trigger(house, Target.LONG)
         assert (house.status().state, house.status().reason) == ("halted", "the ledger contradicts itself: two plus two is five")

@@ -14,7 +14,7 @@ import msgspec
 
 from fortified.domain.account import AccountId
 from fortified.domain.calendar import Calendar
-from fortified.domain.exits import NO_EXITS, ExitRules
+from fortified.domain.exits import ExitRules
 from fortified.domain.market import Bar, BarFlag
 from fortified.domain.order import Fill, Order, Purpose
 from fortified.domain.signal import Signal, Target
@@ -70,7 +70,6 @@ class EngineState(msgspec.Struct):
     atr: dict[str, Any] | None = None
     others: dict[str, Line] = {}
     refused: dict[AccountId, str] = {}
-    rules: ExitRules = NO_EXITS
 
 
 class Engine:
@@ -95,6 +94,7 @@ class Engine:
         """The other timeframes that are built here; None where the strategy wants none, or is given them by somebody else."""
         self._step = 0 if Timeframe.parse(config.timeframe).is_tick else Timeframe.parse(config.timeframe).length_ns
         self._extremes: dict[AccountId, tuple[float, float]] = {}
+        self._bare: list[AccountId] = []
         self._commands: deque[str] = deque(maxlen=COMMANDS_KEPT)
         self._moment: Moment | None = None
 
@@ -172,7 +172,6 @@ class Engine:
             atr=self._atr.snapshot(),
             others={} if self.others is None else self.others.snapshot(),
             refused=dict(self._handler.refused),
-            rules=self.config.exits,
         )
 
     def restore(self, state: EngineState) -> None:
@@ -200,6 +199,8 @@ class Engine:
             *(update.ts_event, update.seq, update.price, True, event.fresh, self.is_warm, self.warm_count), missing=self._missing()
         )
         self.stretch(update.price, update.price, book)
+        if self._bare:
+            self._protect_now(book)
         touches = NO_TOUCHES
         if self._executor.armed:
             touches = self._touches(lambda account, leaving: self._executor.on_price(account, update.seq, update.price, leaving=leaving))
@@ -226,6 +227,8 @@ class Engine:
             step=self._step if from_bars else 0,
             missing=self._missing(),
         )
+        if self._bare:
+            self._protect_now(book)
         touches = NO_TOUCHES
         if from_bars:
             self.stretch(bar.high, bar.low, book)
@@ -356,14 +359,18 @@ class Engine:
         return Opened(float(leg.average_price), sign, seq, ts_event, self._atr.so_far, self.bars_seen, end, by_limit)
 
     def protect(self, book: Book) -> list[AccountId]:
-        """Set the levels of open positions that have none, as if they had been opened now at their average price; whose that were."""
-        moment = self._moment
-        if moment is None or not self.config.exits:
-            return []
-        bare = [account for account, leg in book.items() if leg.quantity and account not in self._executor.armed]
-        for account in bare:
-            self._executor.arm(account, None, self._opened(book[account], self.config.exits, moment.seq, moment.ts_event))
-        return bare
+        """Set levels, with the next event, for open positions that have none; whose these are."""
+        held = [account for account, leg in book.items() if leg.quantity] if self.config.exits else []
+        self._bare = [account for account in held if account not in self._executor.armed]
+        return list(self._bare)
+
+    def _protect_now(self, book: Book) -> None:
+        """As if the positions had been opened now at their average price."""
+        now, rules = self._now(), self.config.exits
+        for account in self._bare:
+            if book[account].quantity and account not in self._executor.armed:
+                self._executor.arm(account, None, self._opened(book[account], rules, now.seq, now.ts_event))
+        self._bare = []
 
     def _overdue(self, touches: Touches, bars: int | None = None) -> Overdue:
         """The accounts whose time is over, with the reason; not those that are leaving already."""

@@ -151,6 +151,10 @@ class StrategyRunner:
             await self._commit()
         return known
 
+    def protect(self) -> list[AccountId]:
+        """Set levels, with the next event, for open positions that have none; whose these are."""
+        return self.engine.protect(self._book)
+
     async def run(self, reader: BusReader) -> None:
         """Consume ``reader`` until cancelled. While the store is away it waits, and goes on where it stopped."""
         try:

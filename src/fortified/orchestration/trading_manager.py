@@ -13,29 +13,19 @@ from typing import Protocol
 import msgspec
 
 from fortified.domain.account import Mode, account_id
-from fortified.domain.calendar import get_calendar
 from fortified.domain.errors import ConfigError, FortifiedError, InvariantError, NotFound, Refused, StoreUnavailable
-from fortified.domain.exits import ExitRules
 from fortified.domain.instrument import Instrument
 from fortified.domain.order import Order
 from fortified.domain.signal import Target
 from fortified.domain.ticker import TickerConfig
-from fortified.domain.timeframe import Timeframe
-from fortified.engine.config import EngineConfig, warmup_bars
-from fortified.engine.engine import Engine
-from fortified.engine.inputs import Command, Denial, Leg
-from fortified.engine.risk import RiskLimits
-from fortified.engine.sizing import Sizing
+from fortified.engine.inputs import Command, Denial
 from fortified.orchestration.aggregation_manager import AggregationManager
-from fortified.orchestration.backfill_service import BackfillService
 from fortified.orchestration.config_loader import ConfigLoader, Strategies
 from fortified.orchestration.events import HealthReport, Listeners, ManualOutcome, RunnerStatus, StrategyInfo
-from fortified.orchestration.order_tracking import OrderTrackingService
-from fortified.orchestration.strategy_runner import RunnerLog, StrategyRunner
-from fortified.orchestration.symbol_publisher import seq_of
-from fortified.orchestration.trade_state_manager import TradeStateManager
-from fortified.ports import ORIGIN, BaseBroker, BaseDataSource, BusReader, Clock, DesiredRun, RunnerKey, Store, StreamRef
-from fortified.strategies.base import BaseStrategy, Logger, StrategyConfig, new_strategy, own_warmup
+from fortified.orchestration.preparation import Preparation, Workshop
+from fortified.orchestration.strategy_runner import StrategyRunner
+from fortified.ports import BaseDataSource, BusReader, Clock, DesiredRun, RunnerKey, Store, StreamRef
+from fortified.strategies.base import BaseStrategy
 
 CATCH_UP_WINDOW = 256
 """Ticks a runner may be behind a source that can wait; with a batch of its ticks on top, below the length of the shortest stream."""
@@ -43,22 +33,16 @@ PUMP_RETRY_S = 1.0
 NO_LIVE = "no live broker is connected in this version; start with live_mode=false"
 
 
-class Surroundings(Protocol):
+class Surroundings(Workshop, Protocol):
     """What the composition root gives: instruments, sources, brokers, logs, and the owner's choices."""
 
-    live_allowed: bool
     demo: bool
-    freshness_ns: int
-    limits: RiskLimits
     documented: Mapping[str, str]
     chart_timeframes: tuple[str, ...]
 
     def instrument(self, symbol: str) -> Instrument: ...
     def source(self, symbol: str) -> BaseDataSource | None: ...
     def sources(self) -> Sequence[BaseDataSource]: ...
-    def broker(self, venue: str, instrument: Instrument) -> BaseBroker: ...
-    def log(self, name: str) -> RunnerLog: ...
-    def strategy_log(self, name: str) -> Logger: ...
 
 
 class Handle(msgspec.Struct):
@@ -68,6 +52,8 @@ class Handle(msgspec.Struct):
     config: TickerConfig
     instrument: Instrument
     source: str
+    timeframes: tuple[str, ...] = ()
+    """Those that are aggregated for it."""
     runner: StrategyRunner | None = None
     reader: BusReader | None = None
     task: "asyncio.Task[None] | None" = None
@@ -87,9 +73,7 @@ class TradingManager:
         self._log = surroundings.log("trading_manager")
         self._loader = ConfigLoader(strategies, surroundings.documented, surroundings.instrument)
         self._aggregation = AggregationManager(store.bus, store.lease, self.listeners)
-        self._backfill = BackfillService(store.history)
-        self._tracker = OrderTrackingService()
-        self._positions = TradeStateManager()
+        self._preparation = Preparation(store, strategies, surroundings, clock, self.listeners)
         self._handles: dict[RunnerKey, Handle] = {}
         self._group: asyncio.TaskGroup | None = None
         self._lock = asyncio.Lock()
@@ -361,89 +345,17 @@ class TradingManager:
         self._handles[key] = handle
         try:
             # The lease comes first: a process that has it may run this very runner, on the same group and the same ledger.
-            await self._aggregation.add(instrument, {config.timeframe: str(key)}, source)
+            handle.timeframes = (config.timeframe, *self._preparation.timeframes(key, config))
+            await self._aggregation.add(instrument, dict.fromkeys(handle.timeframes, str(key)), source)
             await self.watch(instrument.symbol)
-            await self._prepare(handle, source)
+            prepared = await self._preparation.prepare(key, config, instrument, source)
+            handle.runner, handle.reader, handle.reason = prepared.runner, prepared.reader, prepared.text
+            handle.state = "running"
+            self.listeners.emit(self._status(handle))
         except Exception as error:
             await self._fail(handle, error)
             return
         handle.task = self._group.create_task(self._guard(handle))
-
-    async def _prepare(self, handle: Handle, source: BaseDataSource) -> None:
-        """Warm the runner up and splice it to its streams."""
-        key, config, instrument = handle.key, handle.config, handle.instrument
-        strategy = self._strategies.get(key.strategy)
-        timeframe = Timeframe.parse(config.timeframe)
-        engine = self._engine(strategy, config, instrument)
-        await self._backfill.ensure(instrument, timeframe, engine.config.warmup, source)
-        ref = StreamRef(instrument.symbol, timeframe.name)
-        checkpoint = await self.store.bus.checkpoint(ref)
-        last = ORIGIN if checkpoint is None else max(checkpoint.last_bar, checkpoint.last_update)
-        runner = StrategyRunner(
-            key,
-            engine,
-            [self._around.broker(venue, instrument) for venue in config.venues],
-            self.store.ledger,
-            self._tracker,
-            self._positions,
-            get_calendar(instrument.calendar),
-            self.listeners,
-            self._around.log("runner"),
-            clock=self._clock,
-            freshness_ns=self._around.freshness_ns,
-            made_of=_made_of(strategy, config),
-        )
-        handle.runner = runner
-        if not await runner.recover():
-            through = None if checkpoint is None or checkpoint.last_closed is None else checkpoint.last_closed.seq
-            if runner.last is None:
-                runner.joined = last
-            elif engine.bar is not None:  # another strategy than before in the old place: bars behind it come by the stream
-                through = engine.bar.seq
-            for bar in await self._backfill.warmup(ref, engine.config.warmup, through):
-                engine.warm(bar)
-            await runner.save()
-        self._tell_unprotected(key, engine)
-        handle.reader = await self.store.bus.reader(ref, key.group, key.consumer, runner.joined)
-        handle.state = "running"
-        self._log.info(
-            "runner started", runner=str(key), warm=engine.is_warm, bars=engine.warm_count, from_entry=str(last), seq=seq_of(last)
-        )
-        self.listeners.emit(self._status(handle))
-
-    def _tell_unprotected(self, key: RunnerKey, engine: Engine) -> None:
-        """An entry arms the levels: what was opened before there were any, or in another timeframe, has none."""
-        for leg in engine.config.legs if engine.config.exits else ():
-            position = self._positions.position(leg.account, key.strategy, leg.symbol)
-            if position is not None and position.quantity and leg.account not in engine.armed:
-                self._log.warning("an open position has no protective exits", runner=str(key), account=leg.account)
-
-    def _engine(self, strategy: type[BaseStrategy], config: TickerConfig, instrument: Instrument) -> Engine:
-        strategy_config = StrategyConfig(config.symbol, config.timeframe, config.parameters)
-        log = self._around.strategy_log(strategy.name)
-
-        def create() -> BaseStrategy:
-            return new_strategy(strategy, strategy_config, log)
-
-        legs = tuple(
-            Leg(account_id(Mode.PAPER, venue), config.symbols.get(venue, config.symbol), config.quantities[venue])
-            for venue in config.venues
-        )
-        exits = ExitRules.of(config)
-        engine_config = EngineConfig(
-            strategy=strategy.name,
-            timeframe=config.timeframe,
-            instrument=instrument,
-            legs=legs,
-            warmup=warmup_bars(own_warmup(create()), exits),
-            trade_enabled=config.trade_enabled,
-            live_allowed=self._around.live_allowed,
-            limits=self._around.limits,
-            exits=exits,
-            sizing=Sizing.parse(config.sizing),
-            cash=config.cash,
-        )
-        return Engine(engine_config, create, get_calendar(instrument.calendar))
 
     async def _guard(self, handle: Handle) -> None:
         """Run a runner; a fault of it halts it and nothing else."""
@@ -486,12 +398,13 @@ class TradingManager:
         if handle.reader is not None:
             await handle.reader.close()
             handle.reader = None
-        try:
-            await self._aggregation.remove(handle.key.symbol, handle.key.timeframe, str(handle.key))
-        except NotFound:
-            return
-        except FortifiedError as error:
-            self._log.warning("a subscription did not end in order", runner=str(handle.key), reason=str(error))
+        for timeframe in handle.timeframes:
+            try:
+                await self._aggregation.remove(handle.key.symbol, timeframe, str(handle.key))
+            except NotFound:
+                continue
+            except FortifiedError as error:
+                self._log.warning("a subscription did not end in order", runner=str(handle.key), reason=str(error))
 
     def _status(self, handle: Handle) -> RunnerStatus:
         runner, key = handle.runner, handle.key
@@ -517,12 +430,6 @@ def _info(strategy: type[BaseStrategy]) -> StrategyInfo:
     schema = msgspec.json.schema(strategy.Params)
     parameters = schema["$defs"].get(strategy.Params.__name__, {}) if "$defs" in schema else schema
     return StrategyInfo(strategy.name, strategy.title or strategy.name, (strategy.__doc__ or "").strip(), parameters)
-
-
-def _made_of(strategy: type[BaseStrategy], config: TickerConfig) -> str:
-    """What the memory of a strategy depends on: its parameters, and what decides on the positions it is told of."""
-    rules = (*ExitRules.of(config).texts().values(), config.sizing, config.cash)
-    return f"{strategy.__qualname__} {msgspec.json.encode((config.parameters, *rules), order='deterministic').decode()}"
 
 
 def _same_position(one: RunnerKey, other: RunnerKey) -> bool:
