@@ -29,4 +29,5 @@ def configure_logging(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    for name in ("uvicorn.access", "httpx2", "httpcore2", "websockets"):  # they log every request, with account numbers in its path
+        logging.getLogger(name).setLevel(logging.WARNING)

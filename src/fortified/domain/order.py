@@ -50,10 +50,18 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     S.DENIED: frozenset(),
     # A fast venue reports the fill before its acceptance.
     S.SUBMITTED: frozenset(
-        {S.SUBMIT_UNKNOWN, S.ACCEPTED, S.REJECTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELED, S.EXPIRED, S.PENDING_CANCEL}
+        {
+            *(S.SUBMIT_UNKNOWN, S.ACCEPTED, S.REJECTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELED, S.EXPIRED),
+            *(S.PENDING_CANCEL, S.PENDING_REPLACE),
+        }
     ),
     # The look-up found it (any later state), or found it absent often enough to send it again.
-    S.SUBMIT_UNKNOWN: frozenset({S.SUBMITTED, S.ACCEPTED, S.REJECTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELED, S.EXPIRED}),
+    S.SUBMIT_UNKNOWN: frozenset(
+        {
+            *(S.SUBMITTED, S.ACCEPTED, S.REJECTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELED, S.EXPIRED),
+            *(S.PENDING_CANCEL, S.PENDING_REPLACE),
+        }
+    ),
     # A venue may reject after routing what it had accepted.
     # ACCEPTED twice: a stop-limit was triggered and works as a limit from now on.
     S.ACCEPTED: frozenset(
@@ -62,7 +70,10 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     S.PARTIALLY_FILLED: frozenset({S.PARTIALLY_FILLED, S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED, S.PENDING_CANCEL, S.PENDING_REPLACE}),
     # A refused cancel or replace puts the order back to work.
     S.PENDING_CANCEL: frozenset({S.CANCELED, S.ACCEPTED, S.PARTIALLY_FILLED, S.FILLED, S.EXPIRED, S.REJECTED}),
-    S.PENDING_REPLACE: frozenset({S.ACCEPTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED, S.PENDING_CANCEL}),
+    # PENDING_REPLACE twice: the venue gave the next link of the chain an id of its own.
+    S.PENDING_REPLACE: frozenset(
+        {S.PENDING_REPLACE, S.ACCEPTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED, S.PENDING_CANCEL}
+    ),
     S.FILLED: frozenset(),
     # A fill does come after a cancel: it crossed the cancel on the wire.
     S.CANCELED: frozenset({S.PARTIALLY_FILLED, S.FILLED}),

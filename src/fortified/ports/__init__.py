@@ -9,7 +9,7 @@ from fortified.ports.bus import ORIGIN, BusEvent, BusReader, Checkpoint, EntryId
 from fortified.ports.clock import Clock
 from fortified.ports.ledger import Ledger, LedgerUnit, RunnerKey, RunnerRecord, TradeQuery
 from fortified.ports.market_data import BaseDataSource
-from fortified.ports.stores import ConfigStore, DesiredRun, Lease, Store, User, UserStore
+from fortified.ports.stores import ConfigStore, DesiredRun, Lease, Store, TokenStore, User, UserStore, VenueTokens
 
 __all__ = [
     "ORIGIN",
@@ -31,8 +31,10 @@ __all__ = [
     "RunnerRecord",
     "Store",
     "StreamRef",
+    "TokenStore",
     "TradeQuery",
     "User",
     "UserStore",
     "VenueBroker",
+    "VenueTokens",
 ]

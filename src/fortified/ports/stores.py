@@ -1,4 +1,4 @@
-"""The seams to configuration, users and leases, and the store that holds all of them."""
+"""The seams to configuration, users, tokens and leases, and the store that holds all of them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -65,6 +65,33 @@ class UserStore(Protocol):
     async def take_refresh(self, token_id: str) -> str | None:
         """The e-mail of an unused refresh token, which is used by this; None when unknown, used or expired."""
         ...
+
+
+class VenueTokens(msgspec.Struct, frozen=True):
+    """What lets us in at a venue. Stamps are ns; None: the venue names no end. Its ``repr`` shows no token."""
+
+    access_token: str
+    ts_expires: int
+    refresh_token: str | None = None
+    ts_refresh_expires: int | None = None
+
+    def __repr__(self) -> str:
+        return f"VenueTokens(ts_expires={self.ts_expires}, ts_refresh_expires={self.ts_refresh_expires})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("ts_expires", self.ts_expires), ("ts_refresh_expires", self.ts_refresh_expires)]
+
+
+class TokenStore(Protocol):
+    """The tokens of venues, encrypted where they outlive the process."""
+
+    async def tokens(self, venue: str) -> VenueTokens | None:
+        """None when there are none. Raises ConfigError when they cannot be read with the key we have."""
+        ...
+
+    async def put_tokens(self, venue: str, tokens: VenueTokens) -> None: ...
+
+    async def delete_tokens(self, venue: str) -> bool: ...
 
 
 class Lease(Protocol):

@@ -49,6 +49,8 @@ class Keys:
         """ZSET prefix → when its run began, s; of the whole deployment, so that runs which nobody resumes are found and erased."""
         self.users = f"{prefix}users"
         """HASH e-mail → JSON."""
+        self.venue_tokens = f"{prefix}venue_tokens"
+        """HASH venue → its tokens, encrypted."""
 
     # --- market data: bounded by length ---
 

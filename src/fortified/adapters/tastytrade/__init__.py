@@ -1,0 +1,1 @@
+"""TastyTrade: orders and accounts over REST and the account streamer, market data over DXLink."""
