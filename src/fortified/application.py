@@ -22,7 +22,7 @@ from fortified.domain.errors import ConfigError, FortifiedError
 from fortified.logs import configure_logging
 from fortified.ports import HistoryStore, User, UserStore
 from fortified.registry import Registry
-from fortified.research.jobs.queue import BacktestQueue, QueueOptions
+from fortified.research.jobs.queue import WORKER, BacktestQueue, QueueOptions
 from fortified.settings import Settings, load_settings
 
 Announce = Callable[[str], None]
@@ -38,7 +38,11 @@ def to_stderr(text: str) -> None:
 async def running_app(settings: Settings, announce: Announce = to_stderr) -> AsyncIterator[FastAPI]:
     """The HTTP application over a running trading system, which ends with the block."""
     secret = bootstrap.jwt_secret(settings)
-    async with bootstrap.server(settings, announce) as manager, backtests(settings, manager.store.history) as queue:
+    registry = await asyncio.to_thread(bootstrap.discover_plugins, settings)
+    async with (
+        bootstrap.server(settings, registry, announce) as manager,
+        backtests(settings, registry, manager.store.history) as queue,
+    ):
         await ensure_admin(manager.store.users, settings, announce)
         app = create_app(
             ApiContext(
@@ -50,6 +54,7 @@ async def running_app(settings: Settings, announce: Announce = to_stderr) -> Asy
                 refresh_days=max(1, settings.jwt_expiration_minutes // MINUTES_PER_DAY),
                 version=bootstrap.product_version(),
                 cors_origins=settings.cors_origins,
+                plugins=registry,
             )
         )
         try:
@@ -59,7 +64,7 @@ async def running_app(settings: Settings, announce: Announce = to_stderr) -> Asy
 
 
 @asynccontextmanager
-async def backtests(settings: Settings, history: HistoryStore) -> AsyncIterator[Backtests]:
+async def backtests(settings: Settings, registry: Registry, history: HistoryStore) -> AsyncIterator[Backtests]:
     """The queue of backtests, whose workers end with the block.
 
     Raises:
@@ -67,8 +72,13 @@ async def backtests(settings: Settings, history: HistoryStore) -> AsyncIterator[
     """
     if settings.backtest_data_dir is not None and not settings.backtest_files_dir.is_dir():
         raise ConfigError(f"BACKTEST_DATA_DIR: there is no directory {settings.backtest_files_dir}; make it, or unset it")
-    options = QueueOptions(root=settings.backtests_dir, data_dir=settings.backtest_files_dir, workers=settings.backtest_workers)
-    async with BacktestQueue(options, Registry(), history, SystemClock()).running() as queue:
+    options = QueueOptions(
+        root=settings.backtests_dir,
+        data_dir=settings.backtest_files_dir,
+        workers=settings.backtest_workers,
+        command=(*WORKER, str(settings.plugins_dir)),
+    )
+    async with BacktestQueue(options, registry, history, SystemClock()).running() as queue:
         yield queue
 
 

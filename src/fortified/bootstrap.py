@@ -28,9 +28,10 @@ from fortified.domain.timeframe import Timeframe
 from fortified.engine.fees import FeeModel
 from fortified.engine.fills import FillModel
 from fortified.engine.risk import RiskLimits
+from fortified.orchestration.account_keeper import Pace
 from fortified.orchestration.strategy_runner import RunnerLog
 from fortified.orchestration.trading_manager import TradingManager
-from fortified.ports import BaseBroker, BaseDataSource
+from fortified.ports import BaseBroker, BaseDataSource, VenueBroker
 from fortified.registry import DOCUMENTED, Registry
 from fortified.settings import Settings
 from fortified.storage.embedded import EmbeddedRedis
@@ -61,6 +62,8 @@ class ServerSurroundings:
         self.chart_timeframes = _timeframes("CHART_TIMEFRAMES", settings.chart_timeframes)
         self._fills = FillModel(settings.paper_fill, settings.paper_slippage_ticks, settings.paper_latency_ms * 1_000_000)
         self._fees = {"schwab": FeeModel.parse(settings.schwab_fee), "tastytrade": FeeModel.parse(settings.tastytrade_fee)}
+        self._live: dict[str, VenueBroker] = {}
+        self.pace = Pace()
         self._demo = SyntheticDataSource(clock, seed=settings.fortified_demo_seed) if self.demo else None
 
     def instrument(self, symbol: str) -> Instrument:
@@ -76,6 +79,15 @@ class ServerSurroundings:
 
     def broker(self, venue: str, instrument: Instrument) -> BaseBroker:
         return PaperBroker(venue, instrument, fills=self._fills, fees=self._fees[venue], log=_log_request)
+
+    def live_venues(self) -> Sequence[str]:
+        return tuple(sorted(self._live))
+
+    def live_broker(self, venue: str) -> VenueBroker | None:
+        return self._live.get(venue)
+
+    def fees(self, venue: str) -> FeeModel:
+        return self._fees[venue]
 
     def log(self, name: str) -> RunnerLog:
         return structlog.get_logger(name)  # type: ignore[no-any-return]  # structlog types its loggers as Any
@@ -139,12 +151,22 @@ async def open_store(settings: Settings, **options: Any) -> AsyncIterator[RedisS
             await store.close()
 
 
+def discover_plugins(settings: Settings) -> Registry:
+    """The strategies of a server, and other plugins. The log tells which were found, and which cannot be used and why."""
+    registry, log = Registry.discover(settings.plugins_dir), structlog.get_logger("plugins")
+    for plugin in registry.plugins:
+        log.info("plugin", kind=plugin.kind, name=plugin.name, file=plugin.place)
+    for problem in registry.problems:
+        log.error("a plugin cannot be used", file=problem.place, line=problem.line, reason=problem.text)
+    return registry
+
+
 @asynccontextmanager
-async def server(settings: Settings, announce: Callable[[str], None]) -> AsyncIterator[TradingManager]:
+async def server(settings: Settings, registry: Registry, announce: Callable[[str], None]) -> AsyncIterator[TradingManager]:
     """A whole running server, without its HTTP side. ``announce`` is told what a person should read once."""
     clock = SystemClock()
     async with open_store(settings) as store:
-        manager = TradingManager(store, Registry(), ServerSurroundings(settings, clock), clock)
+        manager = TradingManager(store, registry, ServerSurroundings(settings, clock), clock)
         backup = TradeBackup(settings.data_dir / "paper_trades") if settings.paper_trades_backup else None
         if backup is not None:
             manager.listeners.add(backup.on_event)

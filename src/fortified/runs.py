@@ -117,7 +117,18 @@ def create_strategy(options: RunOptions, instrument: Instrument, timeframe: Time
         ConfigError: a parameter is not possible. StrategyError: its ``__init__`` raised.
     """
     log = logging.getLogger(f"strategy.{strategy.name}")
-    return new_strategy(strategy, StrategyConfig(instrument.symbol, timeframe.name, options.params), log)
+    params = {name: _number(value) for name, value in options.params.items()} if strategy.Params is BaseStrategy.Params else options.params
+    return new_strategy(strategy, StrategyConfig(instrument.symbol, timeframe.name, params), log)
+
+
+def _number(value: Any) -> Any:
+    """A parameter that no ``Params`` gives a type, as it would come in JSON: from the command line it is a text."""
+    for kind in (int, float):
+        try:
+            return kind(value) if isinstance(value, str) else value
+        except ValueError:
+            continue
+    return value
 
 
 def natural_venue(instrument: Instrument) -> str:

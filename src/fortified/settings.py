@@ -29,6 +29,7 @@ class Settings(BaseSettings):
 
     # Data
     fortified_data_dir: Path = Path("~/.local/share/fortified")
+    fortified_plugins_dir: Path = Path("plugins")
     redis_url: SecretStr | None = None
     redis_host: str | None = None
     redis_port: int = Field(default=6379, ge=1, le=65535)
@@ -87,6 +88,11 @@ class Settings(BaseSettings):
     def data_dir(self) -> Path:
         """The data directory, absolute."""
         return self.fortified_data_dir.expanduser().absolute()
+
+    @property
+    def plugins_dir(self) -> Path:
+        """Where files of plugins are looked for, absolute."""
+        return self.fortified_plugins_dir.expanduser().absolute()
 
     @property
     def backtests_dir(self) -> Path:

@@ -102,3 +102,66 @@ def test_a_strategy_that_raises_ends_with_its_line(run: Command, data: Path) -> 
     ended = run("check", strategy("1 / 0"), data, *ON)
     assert ended.code == 1
     assert "mine.py, line 8: ZeroDivisionError" in ended.err
+
+
+PLUGIN = """
+import random
+from fortified import BaseStrategy, Signal, Target
+
+class Dice(BaseStrategy):
+    name = "dice"
+    def warmup_periods(self): return 2
+    def on_new_bar(self, bar, position): return Signal(Target.LONG if random.random() < 0.5 else Target.SHORT, "thrown")
+"""
+
+
+def test_all_strategies_in_turn(run: Command, data: Path) -> None:
+    """The built-in ones pass, save for what the ema is known for; those of plugins are found, and one that cannot run is named."""
+    words = ("check", "--all", data, "--symbol", "/ES", "--timeframe", "1t", "--calendar", "24/7", "--cuts", "4")
+    ended = run(*words)
+    assert ended.code == 0, ended
+    header, *rows = ended.out.splitlines()
+    assert header.split() == [
+        *("strategy", "bars", "signals", "warm-up", "of"),
+        *("determinism", "surroundings", "look-ahead", "inputs", "durability", "warm-up"),
+    ]
+    assert [row.split()[:2] for row in rows[:3]] == [["ema", "1500"], ["supertrend", "1500"], ["triple_ema", "1500"]]
+    assert "failed" not in ended.out
+    Path("plugins").mkdir()
+    Path("plugins/dice.py").write_text(PLUGIN)
+    Path("plugins/broken.py").write_text("import nothing_like_this")
+    ended = run(*words, "--json", "out.json")
+    assert ended.code == 1, ended
+    said = " ".join(ended.out.split())
+    assert "dice, determinism: a second run over the same data gave another answer" in said
+    assert "plugins/broken.py, line 1: ModuleNotFoundError" in said
+    assert said.endswith("1 not checked")
+    result = json.loads(Path("out.json").read_text())
+    assert result["passed"] is False
+    assert {one["strategy"]: one["passed"] for one in result["strategies"]} == {
+        **{"ema": True, "supertrend": True, "triple_ema": True},
+        **{"dice": False, "plugins/broken.py, line 1": False},
+    }
+
+
+def test_a_strategy_that_needs_more_data_does_not_keep_the_others_from_it(run: Command, data: Path) -> None:
+    ended = run("check", "--all", data, *ON, "--cuts", "2")
+    assert ended.code == 1, ended
+    assert ended.out.splitlines()[1].split()[:2] == ["ema", "300"]
+    assert "supertrend: the data makes 300 bars of 5t, and the check needs at least 850" in " ".join(ended.out.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("t.csv", *ON, "--param", "period_1=3"), "--all checks each with its defaults"),
+        (("nothing.csv", *ON), "nothing.csv"),
+        (("t.csv", "--symbol", "/ES", "--timeframe", "5x"), "5x"),
+        (("t.csv", "--symbol", "/QQQQ", "--timeframe", "1"), "/QQQQ"),
+        (("t.csv", *ON, "--tolerance", "-1"), "tolerance -1.0"),
+    ],
+)
+def test_bad_input_to_all_ends_with_2(run: Command, data: Path, words: tuple[str, ...], said: str) -> None:
+    ended = run("check", "--all", *words)
+    assert ended.code == 2, ended
+    assert said in " ".join(ended.err.split())

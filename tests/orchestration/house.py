@@ -19,12 +19,14 @@ from fortified.domain.instrument import Instrument, get_instrument
 from fortified.domain.market import Bar, SourceEvent, Tick
 from fortified.domain.ticker import TickerConfig
 from fortified.domain.timeframe import Timeframe
+from fortified.engine.fees import NO_FEE, FeeModel
 from fortified.engine.fills import FillModel
 from fortified.engine.risk import RiskLimits
+from fortified.orchestration.account_keeper import Pace
 from fortified.orchestration.events import RunnerStatus, SystemEvent
 from fortified.orchestration.strategy_runner import RunnerLog
 from fortified.orchestration.trading_manager import TradingManager
-from fortified.ports import BaseBroker, BaseDataSource, LedgerUnit, RunnerKey, Store, StreamRef
+from fortified.ports import BaseBroker, BaseDataSource, LedgerUnit, RunnerKey, Store, StreamRef, VenueBroker
 from fortified.registry import Registry
 from fortified.storage.memory import MemoryStore
 from fortified.strategies.base import Answers, BaseStrategy, Logger, StrategyPosition
@@ -152,6 +154,7 @@ class House:
     demo = False
     freshness_ns = 10**18
     limits = RiskLimits()
+    pace = Pace()
     documented: Mapping[str, str] = {"planned": "Planned"}
 
     def __init__(
@@ -174,6 +177,15 @@ class House:
 
     def instrument(self, symbol: str) -> Instrument:
         return msgspec.structs.replace(get_instrument(symbol), calendar="24/7")
+
+    def live_venues(self) -> Sequence[str]:
+        return ()
+
+    def live_broker(self, venue: str) -> VenueBroker | None:
+        return None
+
+    def fees(self, venue: str) -> FeeModel:
+        return NO_FEE
 
     def source(self, symbol: str) -> BaseDataSource | None:
         return self.market

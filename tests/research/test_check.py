@@ -12,6 +12,7 @@ import pytest
 
 from fortified.domain.errors import ConfigError, DataError, StrategyError
 from fortified.engine.fills import FillModel
+from fortified.registry import BUILT_IN
 from fortified.research.check.run import check_files
 from fortified.research.check.verdict import Finding, Verdict
 from fortified.runs import RunOptions
@@ -135,6 +136,20 @@ def test_an_average_that_never_forgets_is_warned_of_and_the_advice_holds(check: 
     advised = check("ema", params={"period_1": "3", "period_2": "12"}, warmup=int(warm.text.split("--warmup ")[1].split(",")[0]))
     assert statuses(advised) == CLEAN
     assert advised.values == ()
+
+
+@pytest.mark.parametrize("name", [strategy.name for strategy in BUILT_IN])
+def test_every_built_in_strategy_as_it_is_by_default(check: Check, name: str) -> None:
+    """Each is what it is meant to be; the average of the ema alone is not settled by its own warm-up, and it says so."""
+    verdict = check(name, timeframe="4t")
+    assert statuses(verdict) == CLEAN | ({"warm-up": "warning"} if name == "ema" else {}), verdict.findings
+    assert verdict.signals > 5
+
+
+def test_other_timeframes_that_are_not_shown_are_told(check: Check) -> None:
+    verdict = check(HONEST + "    def timeframes(self): return {'5': 3, '15m': 1}\n")
+    assert statuses(verdict) == CLEAN | {"timeframes": "warning"}
+    assert "it wants bars of 5, 15 too" in found(verdict, "timeframes").text
 
 
 COUNTS = HONEST.replace("return", "self.bars = getattr(self, 'bars', 0) + 1\n        return")

@@ -35,28 +35,28 @@ FLAT, LONG, SHORT = Target.FLAT, Target.LONG, Target.SHORT
     ],
 )
 def test_the_dict_form(side: str, reason: str, position: Target, wished: Target) -> None:
-    assert signals_of({"symbol": "/NQ", "side": side, "reason": reason}, position) == [Signal(wished, reason)]
+    assert signals_of({"symbol": "/NQ", "side": side, "reason": reason}, position, "/NQ") == [Signal(wished, reason)]
 
 
 def test_signals_pass_as_they_are_one_or_many_or_none() -> None:
-    assert signals_of(None, FLAT) == []
-    assert signals_of(Signal(LONG, "a"), SHORT) == [Signal(LONG, "a")]
+    assert signals_of(None, FLAT, "/NQ") == []
+    assert signals_of(Signal(LONG, "a"), SHORT, "/NQ") == [Signal(LONG, "a")]
 
     def several() -> Iterator[Signal]:
         yield Signal(FLAT, "a")
         yield Signal(SHORT, "b")
 
-    assert signals_of(several(), LONG) == [Signal(FLAT, "a"), Signal(SHORT, "b")]
+    assert signals_of(several(), LONG, "/NQ") == [Signal(FLAT, "a"), Signal(SHORT, "b")]
 
 
 @pytest.mark.parametrize("answer", [7, "BUY", {"reason": "entry"}, {"side": "HOLD"}, [None], [3]])
 def test_any_other_answer_is_refused_in_words(answer: Any) -> None:
     with pytest.raises(ConfigError, match=r"a strategy answered .* expected"):
-        signals_of(answer, FLAT)
+        signals_of(answer, FLAT, "/NQ")
 
 
 def test_a_target_given_as_its_number_is_that_target() -> None:
-    [signal] = signals_of(Signal(1, "entry_long"), FLAT)  # type: ignore[arg-type]  # what an untyped plugin may do
+    [signal] = signals_of(Signal(1, "entry_long"), FLAT, "/NQ")  # type: ignore[arg-type]  # what an untyped plugin may do
     assert signal.target is LONG
 
 

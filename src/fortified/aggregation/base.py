@@ -99,6 +99,7 @@ class BaseAggregator(ABC):
         self._session: Session | None = None
         self._floor_ns = 0  # ticks before this belong to a bar that is published
         self._pending_flags = 0
+        self._gap_after: int | None = None  # the tick behind which data is missing
 
     # --- what the owner calls ---
 
@@ -150,9 +151,11 @@ class BaseAggregator(ABC):
         return None if self.open_bar is None else self._close(self.open_bar, complete=False)
 
     def mark(self, flag: BarFlag) -> None:
-        """Flag the open bar, or the next one when none is open."""
+        """Flag the open bar, or the next one when none is open; behind a gap that the open bar ends with, the next one too."""
         if self.open_bar is not None:
             self.open_bar.flags |= int(flag)
+            if flag & BarFlag.GAP:
+                self._gap_after = self.open_bar.seq
         else:
             self._pending_flags |= int(flag)
 
@@ -213,6 +216,8 @@ class BaseAggregator(ABC):
 
     def _bar(self, bar: OpenBar, ts_close: int, *, complete: bool, flags: int) -> Bar:
         self.open_bar = None
+        if bar.seq == self._gap_after:
+            self._pending_flags |= int(BarFlag.GAP | BarFlag.PARTIAL_START)
         vwap = bar.notional / bar.volume if bar.volume > 0 else bar.close
         closed = Bar(
             symbol=self.symbol,

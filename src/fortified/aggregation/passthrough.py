@@ -35,7 +35,8 @@ class BarPassthroughAggregator(BaseAggregator):
             return ()
         self._floor_ns = self._floor_after(bar)
         ends = BarFlag.SESSION_END if self._ends_session(bar.ts_close) else 0
-        return (msgspec.structs.replace(bar, flags=bar.flags | BarFlag.FROM_BARS | ends),)
+        marked, self._pending_flags = self._pending_flags, 0
+        return (msgspec.structs.replace(bar, flags=bar.flags | marked | BarFlag.FROM_BARS | ends),)
 
     def _dated(self, bar: Bar) -> Bar:
         """``bar``, stamped 24 hours from a midnight, with the hours of that trading day; with none, it is over before the next opens."""

@@ -18,7 +18,7 @@ from fortified.api.facade import ApiContext
 from fortified.api.hub import WebSocketManager
 from fortified.api.metrics import Metrics
 from fortified.api.middleware import HttpBoundary
-from fortified.api.routes import auth, backtests, brokers, charts, health, sockets, strategies, tickers, trades, trading
+from fortified.api.routes import auth, backtests, brokers, charts, health, plugins, sockets, strategies, tickers, trades, trading
 from fortified.api.security import Passwords, Tickets, Tokens
 from fortified.api.throttle import LoginThrottle
 
@@ -102,7 +102,7 @@ def create_app(context: ApiContext, lifespan: Lifespan | None = None) -> FastAPI
     )
     app.state.services = services
     errors.install(app)
-    for module in (auth, strategies, tickers, trading, trades, charts, backtests, brokers, health, sockets, docs):
+    for module in (auth, strategies, plugins, tickers, trading, trades, charts, backtests, brokers, health, sockets, docs):
         app.include_router(module.router)
     if context.cors_origins:
         app.add_middleware(

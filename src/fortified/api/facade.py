@@ -4,7 +4,7 @@ Owns the seam between routes and orchestration. Knows no route and no implementa
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from fortified.domain.signal import Target
 from fortified.domain.ticker import TickerConfig
 from fortified.orchestration.events import HealthReport, Listeners, ManualOutcome, RunnerStatus, StrategyInfo
 from fortified.ports import Clock, Store, StreamRef
+from fortified.registry import Plugin, Problem, Registry
 
 
 class TradingFacade(Protocol):
@@ -48,6 +49,16 @@ class TradingFacade(Protocol):
     def chart_timeframes(self) -> Sequence[StreamRef]: ...
 
 
+class Plugins(Protocol):
+    """What was found beyond the built-ins when the server started."""
+
+    @property
+    def plugins(self) -> Sequence[Plugin]: ...
+
+    @property
+    def problems(self) -> Sequence[Problem]: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class ApiContext:
     """All that the application is built from. ``cors_origins`` are full origins (scheme, host, port)."""
@@ -60,3 +71,4 @@ class ApiContext:
     refresh_days: int
     version: str
     cors_origins: tuple[str, ...] = ()
+    plugins: Plugins = field(default_factory=Registry)

@@ -210,7 +210,7 @@ class Lane:
             signal = answer
         else:
             try:
-                signals = signals_of(answer, Target(self._sign))
+                signals = signals_of(answer, Target(self._sign), self._config.instrument.symbol)
             except Exception as error:
                 raise failure(strategy, error, moment()) from error
             if not signals:

@@ -1,22 +1,20 @@
 """`fortified check`: whether a strategy can be trusted with live data: no look-ahead, repeatable, durable, warm in time."""
 
 from decimal import Decimal
-from math import isinf
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from fortified.cli.check_output import print_summary, print_verdict
 from fortified.cli.main import FAILED
 from fortified.cli.output import check_writable, progress_bar, show_report, write_json
 from fortified.cli.run_options import (
     BarsTimeframe,
     CalendarName,
-    Files,
     JsonOut,
+    MaybeFiles,
     Multiplier,
     Params,
     Symbol,
@@ -26,23 +24,28 @@ from fortified.cli.run_options import (
     parsed_number,
     parsed_params,
 )
+from fortified.cli.strategies import STRATEGY_HELP, located
+from fortified.domain.errors import ConfigError
 from fortified.engine.fills import FillModel
 from fortified.logs import configure_logging
-from fortified.research.check.run import CUTS, TOLERANCE, check_files
-from fortified.research.check.verdict import Verdict
+from fortified.registry import Registry
+from fortified.research.check.run import CUTS, TOLERANCE, check_each, check_files
+from fortified.research.check.verdict import Unchecked, Verdict
 from fortified.runs import RunOptions
+from fortified.settings import load_settings
 
 app = typer.Typer(add_completion=False)
 
-MARKS = {"ok": "[green]ok", "warning": "[yellow]warning", "failed": "[red]failed", "undecided": "[dim]undecided"}
+Found = Verdict | Unchecked
 
 
 @app.command()
 def check(
-    strategy: Annotated[str, typer.Argument(help="A registered name, or a Python file with one BaseStrategy subclass.")],
-    files: Files,
+    strategy: Annotated[str, typer.Argument(help=f"{STRATEGY_HELP} Not with --all.")],
     symbol: Symbol,
     timeframe: TimeframeName,
+    files: MaybeFiles = None,
+    every: Annotated[bool, typer.Option("--all", help="Every strategy there is, built in or of a plugin, as it is by default.")] = False,
     param: Params = None,
     warmup: Warmup = None,
     bars_timeframe: BarsTimeframe = None,
@@ -56,11 +59,16 @@ def check(
 ) -> None:
     """Check a strategy on a file: look-ahead, repeatability, restarts and warm-up. Exit code 1 when a check fails."""
     check_writable(json)
+    if every and param:
+        raise ConfigError("--param names a parameter of one strategy, and --all checks each with its defaults; leave one of them out")
+    paths = [Path(strategy), *(files or ())] if every else files or []
+    if not paths:
+        raise ConfigError("no files are given; write check STRATEGY FILES…, or check --all FILES…")
     options = RunOptions(
-        files=tuple(files),
+        files=tuple(paths),
         symbol=symbol,
         timeframe=timeframe,
-        strategy=strategy,
+        strategy="" if every else located(strategy),
         params=parsed_params(param),
         quantity=Decimal(1),
         fills=FillModel(),
@@ -75,46 +83,41 @@ def check(
         strict=strict,
     )
     configure_logging("WARNING", "auto")
+    found = _check(options, cuts, tolerance, every=every)
+    passed = [_passes(one, strict=strict) for one in found]
+    silent = str(json) == "-"
+    if every:
+        if json is not None:
+            results = [msgspec.structs.asdict(one) | {"passed": good} for one, good in zip(found, passed, strict=True)]
+            write_json(json, {"passed": all(passed), "strategies": results})
+        if not silent:
+            print_summary(found)
+    else:
+        [verdict] = found
+        assert isinstance(verdict, Verdict)
+        if json is not None:
+            write_json(json, msgspec.structs.asdict(verdict) | {"passed": all(passed)})
+        if not silent:
+            print_verdict(verdict)
+    if not all(passed):
+        raise typer.Exit(FAILED)
+
+
+def _check(options: RunOptions, cuts: int, tolerance: float, *, every: bool) -> list[Found]:
+    """The verdict about one strategy, or about every one of the register; a plugin that cannot be used is not checked."""
     with progress_bar() as bar:
         task = bar.add_task("check", total=None)
 
         def progress(name: str, done: int, total: int) -> None:
             bar.update(task, description=name, total=total, completed=done)
 
-        verdict = check_files(options, cuts=cuts, tolerance=tolerance, progress=progress, report=show_report)
-    fails = bool(verdict.count("failed") or (strict and verdict.count("warning")))
-    if json is not None:
-        write_json(json, msgspec.structs.asdict(verdict) | {"passed": not fails})
-    if json is None or str(json) != "-":
-        _print(verdict)
-    if fails:
-        raise typer.Exit(FAILED)
+        if not every:
+            return [check_files(options, cuts=cuts, tolerance=tolerance, progress=progress, report=show_report)]
+        registry = Registry.discover(load_settings().plugins_dir)
+        places = [registry.locate(name) for name in registry.names()]
+        found: list[Found] = list(check_each(options, places, cuts=cuts, tolerance=tolerance, progress=progress, report=show_report))
+        return found + [Unchecked(str(problem).removesuffix(f": {problem.text}"), problem.text) for problem in registry.problems]
 
 
-def _print(verdict: Verdict) -> None:
-    console = Console(highlight=False)
-    told = f"{verdict.bars} bars, {verdict.signals} signals, warm-up {verdict.warmup} bars"
-    console.print(f"{verdict.strategy} on {verdict.symbol} {verdict.timeframe}: {told}", markup=False)
-    table = Table("check", "result", "", box=None, padding=(0, 2, 0, 0))
-    for finding in verdict.findings:
-        text = finding.text if finding.difference is None else f"{finding.text}\n{finding.difference}"
-        table.add_row(finding.check, MARKS[finding.status], Text(text))
-    console.print(table)
-    if verdict.values:
-        console.print(_values(verdict))
-    counts = [f"{count} {status}" for status in MARKS if (count := verdict.count(status))]  # type: ignore[arg-type]  # the keys are all statuses
-    console.print(", ".join(counts), markup=False)
-
-
-def _values(verdict: Verdict) -> Table:
-    title = f"numbers that differ, where they differ most (tolerance {verdict.tolerance:g}, L = {verdict.warmup} bars)"
-    table = Table("number", "after L", "after 2 L", "relative", "settles after", title=title)
-    for row in verdict.values:
-        settles = "not in this file" if row.settles_after is None else f"{row.settles_after} bars"
-        relative = "–" if isinf(row.relative) else f"{row.relative:.1e}"
-        table.add_row(Text(row.name), _number(row.after_l), _number(row.after_2l), relative, settles)
-    return table
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.10g}"
+def _passes(found: Found, *, strict: bool) -> bool:
+    return isinstance(found, Verdict) and not found.count("failed") and not (strict and found.count("warning"))

@@ -8,10 +8,13 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from fortified.bootstrap import jwt_secret, open_store, product_version
 from fortified.cli.loop import run
 from fortified.domain.errors import FortifiedError
+from fortified.registry import Registry
+from fortified.registry.plugin import shown
 from fortified.settings import Settings, load_settings
 
 app = typer.Typer(add_completion=False)
@@ -34,7 +37,7 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = Fals
     else:
         marks = {"ok": "[green]ok  [/green]", "note": "[yellow]note[/yellow]", "bad": "[red]bad [/red]"}
         for finding in findings:
-            Console().print(f"{marks[finding.state]} {finding.check}: {finding.text}", highlight=False)
+            Console().print(f"{marks[finding.state]} {finding.check}: {escape(finding.text)}", highlight=False)
     if any(finding.state == "bad" for finding in findings):
         raise typer.Exit(1)
 
@@ -50,6 +53,7 @@ async def _examine() -> list[Finding]:
     found.append(await _redis(settings))
     found.append(await asyncio.to_thread(_port, settings))
     found.append(_brokers(settings))
+    found += await asyncio.to_thread(_plugins, settings)
     return found
 
 
@@ -85,3 +89,13 @@ def _brokers(settings: Settings) -> Finding:
     if not settings.has_broker:
         return Finding("brokers", "note", "none configured; the server shows a synthetic demo market")
     return Finding("brokers", "note", "credentials are configured; live connections are not in this version")
+
+
+def _plugins(settings: Settings) -> list[Finding]:
+    """What can be used, and each that cannot."""
+    registry = Registry.discover(settings.plugins_dir)
+    names = ", ".join(f"{plugin.name} ({plugin.place})" for plugin in registry.plugins)
+    if not names:
+        names = "none in " if settings.plugins_dir.is_dir() else "none; there is no directory "
+        names += shown(settings.plugins_dir)
+    return [Finding("plugins", "ok", names), *(Finding("plugins", "bad", str(problem)) for problem in registry.problems)]

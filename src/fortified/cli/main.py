@@ -24,6 +24,7 @@ COMMANDS = {
     "import": ("fortified.cli.import_files", "Write files of ticks or bars to a catalogue, and report gaps."),
     "hours": ("fortified.cli.hours", "When a symbol trades: sessions, holidays, early closes."),
     "contracts": ("fortified.cli.contracts", "Contracts of a future: front, roll, last trading and first notice days."),
+    "simulate": ("fortified.cli.simulate", "Brokers on this machine, to try live mode without an account."),
     "doctor": ("fortified.cli.doctor", "Check this machine, its settings and its Redis."),
     "user": ("fortified.cli.user", "Users who may log in."),
     "state": ("fortified.cli.state", "The ledger's state: show or clear it."),

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from fortified.cli.strategies import STRATEGY_HELP, located
 from fortified.domain.errors import ConfigError
 from fortified.domain.exits import ExitRules
 from fortified.engine.fills import FillModel
@@ -25,7 +26,7 @@ ReportOut = Annotated[Path | None, typer.Option("--report", help="Write a report
 Symbol = Annotated[str, typer.Option(help="/NQ, SPY …")]
 Symbols = Annotated[str, typer.Option(help="/NQ, SPY …; several with commas, each runs by itself.")]
 TimeframeName = Annotated[str, typer.Option(help="1 5 15 30 1h 4h 1d, 30s, 144t …")]
-Strategy = Annotated[str, typer.Option(help="A registered name, or a Python file with one BaseStrategy subclass.")]
+Strategy = Annotated[str, typer.Option(callback=located, help=STRATEGY_HELP)]
 Params = Annotated[list[str] | None, typer.Option(help="A parameter of the strategy, as name=value; may be repeated.")]
 Quantity = Annotated[str, typer.Option(help="Contracts or shares.")]
 FillName = Annotated[str, typer.Option(help="Market orders fill at the next event, or at the last price: next | last.")]

@@ -209,7 +209,7 @@ class Engine:
             return self._answer((), "", book, touches, overdue)
         position = self._position(book, touches)
         try:
-            signals = signals_of(self._strategy.on_tick(update, position), _target(position))
+            signals = signals_of(self._strategy.on_tick(update, position), _target(position), update.symbol)
         except Exception as error:
             raise failure(self._strategy, error, f"tick {update.seq} of {update.symbol}") from error
         return self._answer(signals, f"u{update.seq}", book, touches, overdue)
@@ -290,7 +290,7 @@ class Engine:
         """What the strategy wishes; its answers may be a generator, which runs only now."""
         position = self._position(book, touches)
         try:
-            return signals_of(self._strategy.on_new_bar(bar, position), _target(position))
+            return signals_of(self._strategy.on_new_bar(bar, position), _target(position), bar.symbol)
         except Exception as error:
             raise failure(self._strategy, error, moment_of(bar)) from error
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 import msgspec
 
 from fortified.domain.account import AccountId
+from fortified.domain.instrument import Instrument
 from fortified.domain.market import Bar, BarUpdate
 from fortified.domain.order import ZERO, Fill, Order
 from fortified.domain.signal import Signal, Target
@@ -58,11 +59,15 @@ EngineInput = BarClosed | BarUpdated | OrderChanged | Command | GapSeen
 
 
 class Leg(msgspec.Struct, frozen=True):
-    """What one account trades of a signal: its symbol there and its configured quantity (units > 0)."""
+    """What one account trades of a signal: its symbol there and its configured quantity (units > 0).
+
+    ``instrument`` is that of ``symbol`` where it is another than the signal's; prices of the signal mean nothing there.
+    """
 
     account: AccountId
     symbol: str
     quantity: Decimal
+    instrument: Instrument | None = None
 
 
 class LegState(msgspec.Struct, frozen=True):

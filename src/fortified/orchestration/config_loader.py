@@ -5,11 +5,11 @@ Owns the rules a configuration has to obey before it is stored. The parameters a
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
-from fortified.domain.errors import ConfigError
+from fortified.domain.errors import ConfigError, NotFound
 from fortified.domain.exits import ExitRules
 from fortified.domain.instrument import AssetClass, Instrument
 from fortified.domain.order import ZERO
@@ -45,14 +45,7 @@ class ConfigLoader:
         """
         instrument = self._instruments(config.symbol)
         timeframe = Timeframe.parse(config.timeframe)
-        parameters = dict(config.parameters)
-        if config.strategy in self._strategies.names():
-            parsed = parse_params(self._strategies.get(config.strategy), parameters)
-            if parsed.__struct_fields__:
-                parameters = msgspec.structs.asdict(parsed)
-        elif config.strategy not in self._documented:
-            known = ", ".join(sorted({*self._strategies.names(), *self._documented}))
-            raise ConfigError(f"unknown strategy {config.strategy!r}; known are: {known}")
+        parameters = self._parameters(config)
         symbols = {venue: self._instruments(symbol).symbol for venue, symbol in config.symbols.items()}
         for venue, quantity in config.quantities.items():
             _check_quantity(venue, quantity)
@@ -65,6 +58,17 @@ class ConfigLoader:
             symbols=symbols,
             quantities=dict(sorted(config.quantities.items())),
         )
+
+    def _parameters(self, config: TickerConfig) -> dict[str, Any]:
+        try:
+            strategy = self._strategies.get(config.strategy)
+        except NotFound:
+            if config.strategy in self._documented:
+                return dict(config.parameters)
+            known = ", ".join(sorted({*self._strategies.names(), *self._documented}))
+            raise ConfigError(f"unknown strategy {config.strategy!r}; known are: {known}") from None
+        parsed = parse_params(strategy, config.parameters)
+        return msgspec.structs.asdict(parsed) if parsed.__struct_fields__ else dict(config.parameters)
 
 
 def with_canonical_rules(config: TickerConfig) -> TickerConfig:

@@ -66,6 +66,15 @@ class OrderTrackingService:
         """The working order of that id."""
         return self._orders.get(order_id)
 
+    def known(self, order_id: str) -> Order | None:
+        """The order of that id, while it works or a fill may still come."""
+        return self._orders.get(order_id) or self._ended.get(order_id)
+
+    def watched(self, account: AccountId, ended_after: int) -> list[Order]:
+        """Orders of an account that work, and those that were called off after ``ended_after`` (ns): a fill may still come."""
+        ended = [order for order in self._ended.values() if order.ts_updated > ended_after]
+        return [order for order in (*self._orders.values(), *ended) if order.account == account]
+
     def working(self, account: AccountId, strategy: str, symbol: str) -> tuple[Order, ...]:
         """Orders of a leg that are not terminal, oldest first."""
         return tuple(
@@ -76,4 +85,5 @@ class OrderTrackingService:
 def _is_repeated(order: Order, event: OrderEvent) -> bool:
     if event.fill is not None:
         return event.fill.fill_id in order.fill_ids
-    return event.status is order.status and event.triggered == order.triggered
+    same_id = event.venue_order_id is None or event.venue_order_id == order.venue_order_id
+    return event.status is order.status and event.triggered == order.triggered and same_id

@@ -11,6 +11,7 @@ import msgspec
 
 from fortified.domain.account import Mode, account_id
 from fortified.domain.calendar import get_calendar
+from fortified.domain.errors import Refused
 from fortified.domain.exits import ExitRules
 from fortified.domain.instrument import Instrument
 from fortified.domain.market import Bar
@@ -18,18 +19,32 @@ from fortified.domain.ticker import TickerConfig
 from fortified.domain.timeframe import Timeframe
 from fortified.engine.config import EngineConfig, warmup_bars
 from fortified.engine.engine import Engine
+from fortified.engine.fees import FeeModel
 from fortified.engine.inputs import Leg
 from fortified.engine.risk import RiskLimits
 from fortified.engine.sizing import Sizing
 from fortified.orchestration.backfill_service import BackfillService, Warmup
 from fortified.orchestration.config_loader import Strategies
 from fortified.orchestration.events import Listeners
+from fortified.orchestration.live_desk import LiveDesk
 from fortified.orchestration.order_tracking import OrderTrackingService
 from fortified.orchestration.strategy_runner import RunnerLog, StrategyRunner
 from fortified.orchestration.symbol_publisher import seq_of
 from fortified.orchestration.trade_state_manager import TradeStateManager
 from fortified.orchestration.warmup_splice import Seam
-from fortified.ports import ORIGIN, BaseBroker, BaseDataSource, BusReader, Checkpoint, Clock, EntryId, RunnerKey, Store, StreamRef
+from fortified.ports import (
+    ORIGIN,
+    BaseBroker,
+    BaseDataSource,
+    BusReader,
+    Checkpoint,
+    Clock,
+    EntryId,
+    RunnerKey,
+    Store,
+    StreamRef,
+    VenueBroker,
+)
 from fortified.strategies.base import BaseStrategy, Logger, StrategyConfig, new_strategy, own_timeframes, own_warmup
 
 
@@ -40,7 +55,13 @@ class Workshop(Protocol):
     freshness_ns: int
     limits: RiskLimits
 
+    def instrument(self, symbol: str) -> Instrument: ...
     def broker(self, venue: str, instrument: Instrument) -> BaseBroker: ...
+    def live_broker(self, venue: str) -> VenueBroker | None:
+        """The real broker of ``venue``; None where none is configured."""
+        ...
+
+    def fees(self, venue: str) -> FeeModel: ...
     def log(self, name: str) -> RunnerLog: ...
     def strategy_log(self, name: str) -> Logger: ...
 
@@ -60,6 +81,7 @@ class Preparation:
         self._store, self._strategies, self._workshop, self._clock, self._listeners = store, strategies, workshop, clock, listeners
         self._backfill = BackfillService(store.history, clock)
         self._tracker = OrderTrackingService()
+        self.desk = LiveDesk(self._tracker)
         self._positions = TradeStateManager()
         self._log = workshop.log("preparation")
 
@@ -74,11 +96,12 @@ class Preparation:
     async def prepare(self, key: RunnerKey, config: TickerConfig, instrument: Instrument, source: BaseDataSource) -> Prepared:
         """Warm a runner up and splice it to its streams."""
         strategy = self._strategies.get(key.strategy)
-        engine = self._engine(strategy, config, instrument)
+        engine = self._engine(key, strategy, config, instrument)
         ref = StreamRef(instrument.symbol, key.timeframe)
         checkpoint = await self._store.bus.checkpoint(ref)
-        runner = self._runner(key, config, instrument, engine, _made_of(strategy, config))
+        runner = self._runner(key, config, instrument, engine, _made_of(strategy, config), source)
         text = ""
+        self.desk.join(runner)
         if not await runner.recover():
             text = await self._warm_up(runner, ref, instrument, source)
             await runner.save()
@@ -95,19 +118,18 @@ class Preparation:
     async def _warm_up(self, runner: StrategyRunner, ref: StreamRef, instrument: Instrument, source: BaseDataSource) -> str:
         """Show the engine the past of all its timeframes; returns what was missing of it."""
         engine, timeframe = runner.engine, Timeframe.parse(ref.timeframe)
-        own = runner.last is None
-        last_seen = engine.bar
+        last, last_seen = runner.last, engine.bar
         seam_at: list[Checkpoint | None] = []
 
         async def seam() -> Seam:
-            if not own and last_seen is not None:  # another strategy than before in the old place: bars behind it come by the stream
-                return Seam(last_seen)
+            if last is not None:  # another strategy than before in the old place: bars behind it come by the stream
+                return Seam(last_seen, last.ts_open)
             found = await self._store.bus.checkpoint(ref)
             seam_at[:] = [found]
             return Seam.of(found)
 
         warmups = [await self._backfill.warm_up(instrument, timeframe, engine.config.warmup, source, seam)]
-        if own:
+        if last is None:
             runner.joined = _last_entry(seam_at[0])
         for name, bars in engine.config.timeframes.items():
             warmups.append(await self._warm_other(engine, name, bars, instrument, source))
@@ -135,11 +157,19 @@ class Preparation:
 
     # --- parts ---
 
-    def _runner(self, key: RunnerKey, config: TickerConfig, instrument: Instrument, engine: Engine, made_of: str) -> StrategyRunner:
+    def _runner(
+        self, key: RunnerKey, config: TickerConfig, instrument: Instrument, engine: Engine, made_of: str, source: BaseDataSource
+    ) -> StrategyRunner:
+        async def past(bar: Bar) -> Warmup:
+            async def seam() -> Seam:
+                return Seam(bar)
+
+            return await self._backfill.warm_up(instrument, Timeframe.parse(key.timeframe), engine.config.warmup, source, seam)
+
         return StrategyRunner(
             key,
             engine,
-            [self._workshop.broker(venue, instrument) for venue in config.venues],
+            [self._broker(key, venue, instrument) for venue in config.venues],
             self._store.ledger,
             self._tracker,
             self._positions,
@@ -149,17 +179,31 @@ class Preparation:
             clock=self._clock,
             freshness_ns=self._workshop.freshness_ns,
             made_of=made_of,
+            frozen=self.desk.frozen,
+            sent=self.desk.look,
+            fees={account_id(Mode(key.mode), venue): self._workshop.fees(venue) for venue in config.venues},
+            past=past,
         )
+
+    def _broker(self, key: RunnerKey, venue: str, instrument: Instrument) -> BaseBroker:
+        if key.mode == Mode.PAPER:
+            return self._workshop.broker(venue, instrument)
+        live = self._workshop.live_broker(venue)
+        if live is None:
+            raise Refused([f"no live broker is configured for {venue}"])
+        return live
 
     def _new(self, strategy: type[BaseStrategy], config: TickerConfig) -> BaseStrategy:
         told = StrategyConfig(config.symbol, config.timeframe, config.parameters)
         return new_strategy(strategy, told, self._workshop.strategy_log(strategy.name))
 
-    def _engine(self, strategy: type[BaseStrategy], config: TickerConfig, instrument: Instrument) -> Engine:
-        legs = tuple(
-            Leg(account_id(Mode.PAPER, venue), config.symbols.get(venue, config.symbol), config.quantities[venue])
-            for venue in config.venues
-        )
+    def _leg(self, mode: Mode, venue: str, config: TickerConfig) -> Leg:
+        symbol = config.symbols.get(venue, config.symbol)
+        own = None if symbol == config.symbol else self._workshop.instrument(symbol)
+        return Leg(account_id(mode, venue), symbol, config.quantities[venue], own)
+
+    def _engine(self, key: RunnerKey, strategy: type[BaseStrategy], config: TickerConfig, instrument: Instrument) -> Engine:
+        legs = tuple(self._leg(Mode(key.mode), venue, config) for venue in config.venues)
         exits, first = ExitRules.of(config), self._new(strategy, config)
         engine_config = EngineConfig(
             strategy=strategy.name,

@@ -6,7 +6,7 @@ Everything between two commits can be repeated after a crash and comes out the s
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -14,13 +14,17 @@ import msgspec
 
 from fortified.domain.account import AccountId
 from fortified.domain.calendar import Calendar
-from fortified.domain.errors import StoreUnavailable
+from fortified.domain.errors import StoreUnavailable, VenueError
+from fortified.domain.instrument import Instrument
 from fortified.domain.market import Bar, BarUpdate
-from fortified.domain.order import ZERO, Fill, Order, OrderEvent, OrderStatus
+from fortified.domain.order import ZERO, Fill, Order, OrderEvent, OrderStatus, Purpose
 from fortified.domain.position import FillContext
 from fortified.domain.signal import Signal
+from fortified.domain.timeframe import Timeframe
+from fortified.domain.venue import VenueFill, VenueOrder
 from fortified.engine.digest import Digest
 from fortified.engine.engine import Engine, EngineState
+from fortified.engine.fees import NO_FEE, FeeModel
 from fortified.engine.inputs import (
     NOTHING,
     BarClosed,
@@ -35,11 +39,14 @@ from fortified.engine.inputs import (
     LegState,
     OrderChanged,
 )
+from fortified.orchestration.backfill_service import Warmup
 from fortified.orchestration.events import DenialSeen, Listeners, RunnerStatus
 from fortified.orchestration.order_tracking import OrderTrackingService
 from fortified.orchestration.symbol_publisher import seq_of
 from fortified.orchestration.trade_state_manager import TradeStateManager
-from fortified.ports import ORIGIN, BaseBroker, BusEvent, BusReader, Clock, EntryId, Ledger, LedgerUnit, RunnerKey
+from fortified.orchestration.venue_reports import read
+from fortified.orchestration.warmup_splice import Splice
+from fortified.ports import ORIGIN, BaseBroker, BusEvent, BusReader, Clock, EntryId, Ledger, LedgerUnit, RunnerKey, VenueBroker
 
 READ_TIMEOUT_MS = 250
 QUIET_TICKS = 256
@@ -47,6 +54,9 @@ QUIET_TICKS = 256
 EXPECTED = frozenset({DenialCode.WARMING_UP, DenialCode.STALE_DATA})
 """Denials that come in numbers while a runner catches up, and mean nothing then."""
 RETRY_FIRST_S, RETRY_LAST_S = 0.05, 2.0
+
+
+Past = Callable[[Bar], Awaitable[Warmup]]
 
 
 class RunnerLog(Protocol):
@@ -75,10 +85,19 @@ _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(RunnerState)
 
 
+def _nothing_frozen(account: AccountId, symbol: str) -> str:
+    return ""
+
+
+def _nobody_asks(account: AccountId) -> None:
+    return
+
+
 class StrategyRunner:
     """Runs one engine over one reader. ``clock`` None means the events are the time, and nothing is ever stale.
 
-    ``made_of`` names the strategy and its parameters: the memory of another strategy is not taken up.
+    ``made_of`` names the strategy and its parameters: the memory of another strategy is not taken up. ``past`` gives the bars up to one
+    that just closed; it is asked while the strategy is not warm, with the first bar, the second, the fourth and so on.
     """
 
     def __init__(
@@ -96,6 +115,10 @@ class StrategyRunner:
         clock: Clock | None = None,
         freshness_ns: int = 10_000_000_000,
         made_of: str = "",
+        frozen: Callable[[AccountId, str], str] = _nothing_frozen,
+        sent: Callable[[AccountId], None] = _nobody_asks,
+        fees: Mapping[AccountId, FeeModel] | None = None,
+        past: Past | None = None,
     ) -> None:
         self.key = key
         self.engine = engine
@@ -116,6 +139,11 @@ class StrategyRunner:
         self._clock = clock
         self._freshness_ns = freshness_ns
         self._made_of = made_of
+        self._frozen = frozen
+        self._sent = sent
+        self._fees = fees or {}
+        self._past = past
+        self._splice = Splice(Timeframe.parse(engine.config.timeframe), calendar)
         self._unit = LedgerUnit(key)
         self._book: dict[AccountId, LegState] = {}
         self._outbox: list[Order] = []  # decided, not yet sent
@@ -145,8 +173,11 @@ class StrategyRunner:
             working = self._working(account)
             await broker.restore([order for order in working if order.status is not OrderStatus.INITIALIZED])
         unsent = [order for order in self._all_working() if order.status is OrderStatus.INITIALIZED]
+        # A simulated venue forgot what it was sent; at a real one the last process may have been killed behind the sending.
+        self._outbox = [order for order in unsent if not self._is_live(order)]
+        doubtful = [OrderEvent(order.order_id, OrderStatus.SUBMIT_UNKNOWN, order.ts_created) for order in unsent if self._is_live(order)]
         if unsent:
-            self._outbox = unsent
+            self._settle(doubtful)
             await self._carry_out()
             await self._commit()
         return known
@@ -228,6 +259,39 @@ class StrategyRunner:
             await self._carry_out()
             await self._commit()
 
+    async def report(self, order_id: str, seen: VenueOrder) -> str:
+        """Bring an order to what its venue says of it; returns an alarm for a person, or nothing."""
+        async with self._lock:
+            order = self._tracker.known(order_id)
+            if order is None:
+                return ""
+            found = read(order, seen, seq=self.seq, fee_of=lambda fill: self._fee(order, fill))
+            if found.events:
+                self._settle(found.events)
+                await self._carry_out()
+                await self._commit()
+            return found.alarm
+
+    async def absent(self, order: Order) -> None:
+        """The venue does not have ``order``, for certain: an exit, or an entry that is still young, is sent again; an old one is over."""
+        async with self._lock:
+            if self._tracker.known(order.order_id) != order or self._clock is None:  # it moved meanwhile
+                return
+            young = self._clock.now_ns() - order.ts_created <= self._freshness_ns
+            if order.purpose is Purpose.EXIT or young:
+                self._log.warning("an order never reached the broker and is sent again", runner=str(self.key), order=order.order_id)
+                self._outbox.append(order)
+            else:
+                text = "it never reached the broker, and the price it was meant for is old"
+                self._settle([OrderEvent(order.order_id, OrderStatus.REJECTED, self._clock.now_ns(), text)])
+            await self._carry_out()
+            await self._commit()
+
+    async def refresh(self) -> None:
+        """Take the book anew: what is frozen has changed."""
+        async with self._lock:
+            self._refresh()
+
     @property
     def seq(self) -> int:
         """The last tick that was taken in; -1 before the first."""
@@ -238,6 +302,11 @@ class StrategyRunner:
     def ts_last(self) -> int | None:
         """Time (ns) of the last event."""
         return None if self.last is None else self.last.ts_event if isinstance(self.last, BarUpdate) else self.last.ts_close
+
+    @property
+    def has_live_orders(self) -> bool:
+        """Whether an order of this runner works at a real broker."""
+        return any(self._is_live(order) for order in self._all_working())
 
     def open_quantity(self) -> Decimal:
         """Net units of all accounts, signed."""
@@ -260,6 +329,7 @@ class StrategyRunner:
             last_price=None if last is None else last.close,
             last_signal=None if signal is None else f"{signal.target.name} {signal.reason}".strip(),
             ts_last_signal=self.ts_last_signal,
+            reason="" if status.state == "running" and engine.is_warm else status.reason,
             working_orders=sum(len(leg.working) for leg in self._book.values()),
         )
 
@@ -270,6 +340,13 @@ class StrategyRunner:
         if event.entry <= self.joined:
             self._acknowledge(event)
             return
+        if self.last is None and self.joined == ORIGIN and self.engine.bar is not None and not self._splice.is_tick:
+            if payload.ts_open < self.engine.bar.ts_close:  # the history had it
+                self._acknowledge(event)
+                return
+            if not self._splice.nothing_between(self.engine.bar.ts_close, payload.ts_open):
+                self._log.warning("bars may be missing behind the history, warming up again", runner=str(self.key), before=str(event.entry))
+                self._decide(GapSeen(payload.ts_open, "the stream began later than the history ends"))
         if event.gap:
             self._log.warning("entries are missing, warming up again", runner=str(self.key), before=str(event.entry))
             self._decide(GapSeen(payload.ts_open, "stream entries were trimmed unread"))
@@ -287,8 +364,20 @@ class StrategyRunner:
             self.bars += 1
             self.digest.add(payload)
             self._decide(BarClosed(payload, self._is_fresh(payload.ts_close)))
+            await self._look_back(payload)
         if self._outbox or self._cancels:
             await self._carry_out()
+
+    async def _look_back(self, bar: Bar) -> None:
+        """Make up for a gap, or for a source that had no answer before: the strategy begins anew with what is known up to ``bar``."""
+        got = self.engine.warm_count
+        if self._past is None or self.engine.is_warm or self.engine.others is not None or got & (got - 1):
+            return
+        found = await self._past(bar)
+        if found.got > got:
+            self._decide(GapSeen(bar.ts_close, "the past is known by now"))
+            for one in found.bars:
+                self.engine.warm(one)
 
     def _acknowledge(self, event: BusEvent) -> None:
         (self._unit.updates_acked if isinstance(event.payload, BarUpdate) else self._unit.bars_acked).append(event.entry)
@@ -325,15 +414,45 @@ class StrategyRunner:
             orders, self._outbox = self._outbox, []
             cancels, self._cancels = self._cancels, []
             await self._commit()
-            for order in orders:
-                self._settle(await self._brokers[order.account].place_order(order))
+            for order, events in zip(orders, await self._place(orders), strict=True):
+                self._settle(events)
+                self._sent(order.account)
             for order_id in cancels:
                 await self._cancel(order_id)
 
+    async def _place(self, orders: Sequence[Order]) -> Sequence[Sequence[OrderEvent]]:
+        """Send; to several real venues at once. One that was not sent for certain waits in doubt, as one of unknown fate does."""
+        if not any(self._is_live(order) for order in orders):
+            return [await self._brokers[order.account].place_order(order) for order in orders]
+        return await asyncio.gather(*(self._place_live(order) for order in orders))
+
+    async def _place_live(self, order: Order) -> Sequence[OrderEvent]:
+        try:
+            return await self._brokers[order.account].place_order(order)
+        except VenueError as error:
+            self._log.warning("an order could not be sent", runner=str(self.key), order=order.order_id, reason=str(error))
+            return (OrderEvent(order.order_id, OrderStatus.SUBMIT_UNKNOWN, order.ts_created, str(error)),)
+
+    def _is_live(self, order: Order) -> bool:
+        return isinstance(self._brokers[order.account], VenueBroker)
+
+    def _fee(self, order: Order, fill: VenueFill) -> Decimal:
+        """What the venue says, else by the model of the account."""
+        if fill.fee is not None:
+            return fill.fee
+        return self._fees.get(order.account, NO_FEE).fee(fill.quantity, fill.price, self._instrument(order.account))
+
+    def _instrument(self, account: AccountId) -> Instrument:
+        return self._legs[account].instrument or self.engine.config.instrument
+
     async def _cancel(self, order_id: str) -> None:
         order, now = self._tracker.get(order_id), self.ts_last
-        if order is not None and now is not None:
+        if order is None or now is None:
+            return
+        try:
             self._settle(await self._brokers[order.account].cancel_order(order, now))
+        except VenueError as error:  # it stays as it is, and whoever wants it gone asks again
+            self._log.warning("a cancel could not be sent", runner=str(self.key), order=order_id, reason=str(error))
 
     def _book_fill(self, fill: Fill) -> None:
         high, low = self.engine.extremes(fill.account)
@@ -345,7 +464,7 @@ class StrategyRunner:
             low=low,
             trading_day=str(self._calendar.trading_day(fill.ts_event)),
         )
-        position, trade = self._positions.apply(fill, self.engine.config.instrument.multiplier, context, self._unit)
+        position, trade = self._positions.apply(fill, self._instrument(fill.account).multiplier, context, self._unit)
         self.digest.add(fill)
         self._listeners.emit(fill)
         self._listeners.emit(position)
@@ -404,7 +523,7 @@ class StrategyRunner:
     def _leg_state(self, account: AccountId, leg: Leg) -> LegState:
         position = self._positions.position(account, self.key.strategy, leg.symbol)
         working = self._working(account)
-        unknown = any(order.status is OrderStatus.SUBMIT_UNKNOWN for order in working)
+        unknown = any(order.status is OrderStatus.SUBMIT_UNKNOWN for order in working) or bool(self._frozen(account, leg.symbol))
         if position is None:
             return LegState(working=working, frozen=unknown)
         net = position.realized_pnl - position.fees

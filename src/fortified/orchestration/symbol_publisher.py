@@ -83,7 +83,7 @@ class SymbolPublisher:
         lane = next(lane for lane in self._lanes if lane.aggregator is aggregator)
         if lane.done != self._seq:
             aggregator.open_bar = None
-            aggregator.mark(BarFlag.PARTIAL_START)
+            aggregator.mark(BarFlag.PARTIAL_START if lane.last == ORIGIN else BarFlag.PARTIAL_START | BarFlag.GAP)
             lane.done = max(lane.done, self._seq)
 
     def remove(self, timeframe: str) -> bool:

@@ -12,13 +12,14 @@ from typing import Protocol
 
 import msgspec
 
-from fortified.domain.account import Mode, account_id
+from fortified.domain.account import AccountId, Mode, account_id
 from fortified.domain.errors import ConfigError, FortifiedError, InvariantError, NotFound, Refused, StoreUnavailable
 from fortified.domain.instrument import Instrument
 from fortified.domain.order import Order
 from fortified.domain.signal import Target
 from fortified.domain.ticker import TickerConfig
 from fortified.engine.inputs import Command, Denial
+from fortified.orchestration.account_keeper import AccountKeeper, AccountReport, Pace
 from fortified.orchestration.aggregation_manager import AggregationManager
 from fortified.orchestration.config_loader import ConfigLoader, Strategies
 from fortified.orchestration.events import HealthReport, Listeners, ManualOutcome, RunnerStatus, StrategyInfo
@@ -30,17 +31,18 @@ from fortified.strategies.base import BaseStrategy
 CATCH_UP_WINDOW = 256
 """Ticks a runner may be behind a source that can wait; with a batch of its ticks on top, below the length of the shortest stream."""
 PUMP_RETRY_S = 1.0
-NO_LIVE = "no live broker is connected in this version; start with live_mode=false"
+KEEPER_RETRY_S = 1.0
 
 
 class Surroundings(Workshop, Protocol):
     """What the composition root gives: instruments, sources, brokers, logs, and the owner's choices."""
 
     demo: bool
+    pace: Pace
     documented: Mapping[str, str]
     chart_timeframes: tuple[str, ...]
 
-    def instrument(self, symbol: str) -> Instrument: ...
+    def live_venues(self) -> Sequence[str]: ...
     def source(self, symbol: str) -> BaseDataSource | None: ...
     def sources(self) -> Sequence[BaseDataSource]: ...
 
@@ -87,7 +89,8 @@ class TradingManager:
             self._group = group
             pumps: list[asyncio.Task[None]] = []
             try:
-                await self._resume()
+                pumps += await self._keep_accounts(group)
+                await self._resume(group)
                 pumps += [group.create_task(self._pump(source)) for source in self._around.sources()]
                 yield self
             finally:
@@ -97,6 +100,8 @@ class TradingManager:
                     await source.close()
                 for pump in pumps:
                     pump.cancel()
+                for keeper in self.keepers():
+                    await keeper.close()
                 await self._aggregation.close()
                 self._group = None
 
@@ -119,13 +124,70 @@ class TradingManager:
             if publisher is not None and handle.runner is not None and handle.task is not None and not handle.task.done():
                 await handle.runner.wait_within(publisher.frontier(handle.key.timeframe), CATCH_UP_WINDOW)
 
-    async def _resume(self) -> None:
+    async def _resume(self, group: asyncio.TaskGroup) -> None:
+        desired = await self.store.config.desired()
         async with self._together():
-            for run in await self.store.config.desired():
-                try:
-                    await self.start(run.strategy, Mode(run.mode), actor=run.started_by or "restart")
-                except FortifiedError as error:
-                    self._log.warning("a strategy that should run could not start", strategy=run.strategy, reason=str(error))
+            for run in desired:
+                if run.mode == Mode.LIVE:
+                    group.create_task(self._resume_live(run))
+                else:
+                    await self._start_again(run)
+
+    async def _start_again(self, run: DesiredRun) -> bool:
+        try:
+            await self.start(run.strategy, Mode(run.mode), actor=run.started_by or "restart")
+        except FortifiedError as error:
+            self._log.warning("a strategy that should run could not start", strategy=run.strategy, reason=str(error))
+            return False
+        return True
+
+    async def _resume_live(self, run: DesiredRun) -> None:
+        """Live trading goes on as soon as its accounts were compared; orders of before are looked up until then."""
+        while run in await self.store.config.desired() and self._group is not None:
+            for keeper in self.keepers():
+                await keeper.settled()
+            if await self._start_again(run):
+                return
+            await asyncio.sleep(KEEPER_RETRY_S)
+
+    async def _keep_accounts(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """Begin to compare every live account with its broker."""
+        tasks = []
+        desk = self._preparation.desk
+        for venue in self._around.live_venues():
+            broker = self._around.live_broker(venue)
+            if broker is None:
+                continue
+            log = self._around.log("account")
+            keeper = AccountKeeper(broker, desk, self.store.ledger, self.store.accounts, self._clock, log, pace=self._around.pace)
+            desk.keepers[keeper.account] = keeper
+            tasks.append(group.create_task(self._keep(keeper)))
+        return tasks
+
+    async def _keep(self, keeper: AccountKeeper) -> None:
+        while True:
+            try:
+                await keeper.run()
+            except* FortifiedError as errors:
+                self._log.warning("the keeper of an account began anew", account=keeper.account, reason=str(errors.exceptions[0]))
+            await asyncio.sleep(KEEPER_RETRY_S)
+
+    def keepers(self) -> list[AccountKeeper]:
+        """The live accounts, by name."""
+        keepers = self._preparation.desk.keepers
+        return [keepers[account] for account in sorted(keepers)]
+
+    def accounts(self) -> list[AccountReport]:
+        """Ledger and broker of every live account."""
+        return [keeper.report() for keeper in self.keepers()]
+
+    def keeper(self, account: str) -> AccountKeeper:
+        """Raises NotFound: there is no such live account."""
+        found = self._preparation.desk.keepers.get(AccountId(account))
+        if found is None:
+            known = ", ".join(sorted(self._preparation.desk.keepers)) or "none"
+            raise NotFound(f"there is no live account {account!r}; known are: {known}")
+        return found
 
     @asynccontextmanager
     async def _together(self) -> AsyncIterator[None]:
@@ -313,10 +375,8 @@ class TradingManager:
         if not configs:
             raise NotFound(f"strategy {strategy!r} has no tickers; add one by POST /api/tickers")
         if mode is Mode.LIVE:
-            raise Refused(
-                [NO_LIVE] if self._around.live_allowed else ["live trading is off on this server; its owner sets ALLOW_LIVE=true", NO_LIVE]
-            )
-        obstacles = [self._obstacle(config) for config in configs]
+            await self._check_live(configs)
+        obstacles = [self._obstacle(config, mode) for config in configs]
         reasons = [reason for reason in obstacles if reason is not None]
         if len(reasons) == len(configs):
             raise Refused(reasons)
@@ -324,13 +384,26 @@ class TradingManager:
             self._log.warning("a ticker is left out", strategy=strategy, reason=reason)
         return [config for config, reason in zip(configs, obstacles, strict=True) if reason is None]
 
-    def _obstacle(self, config: TickerConfig) -> str | None:
+    async def _check_live(self, configs: Sequence[TickerConfig]) -> None:
+        """Raises Refused with every reason against live trading of ``configs``."""
+        reasons = [] if self._around.live_allowed else ["live trading is off on this server; its owner sets ALLOW_LIVE=true"]
+        for venue in sorted({venue for config in configs for venue in config.venues}):
+            keeper = self._preparation.desk.keepers.get(account_id(Mode.LIVE, venue))
+            symbols = {config.symbols.get(venue, config.symbol) for config in configs if venue in config.venues}
+            if keeper is None:
+                reasons.append(f"no live broker is connected for {venue}; configure its credentials, or start with live_mode=false")
+            else:
+                reasons += keeper.refusals(symbols)
+        if reasons:
+            raise Refused(reasons)
+
+    def _obstacle(self, config: TickerConfig, mode: Mode) -> str | None:
         if self._around.source(config.symbol) is None:
             return f"there is no market data source for {config.symbol}; configure a broker, or start the server without --no-demo"
         if not config.venues:
             return f"{config.symbol} has no quantity at any broker; set schwab_quantity or tastytrade_quantity"
         elsewhere = [venue for venue in config.venues if config.symbols.get(venue, config.symbol) != config.symbol]
-        if elsewhere:
+        if elsewhere and mode is Mode.PAPER:
             return (
                 f"{config.symbol}: trading another symbol at {', '.join(elsewhere)} needs that broker's market data, which is not connected"
             )
@@ -398,6 +471,8 @@ class TradingManager:
         if handle.reader is not None:
             await handle.reader.close()
             handle.reader = None
+        if handle.runner is not None and not handle.runner.has_live_orders:  # what works at a real broker is watched to its end
+            self._preparation.desk.leave(handle.runner)
         for timeframe in handle.timeframes:
             try:
                 await self._aggregation.remove(handle.key.symbol, timeframe, str(handle.key))

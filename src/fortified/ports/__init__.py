@@ -9,10 +9,11 @@ from fortified.ports.bus import ORIGIN, BusEvent, BusReader, Checkpoint, EntryId
 from fortified.ports.clock import Clock
 from fortified.ports.ledger import Ledger, LedgerUnit, RunnerKey, RunnerRecord, TradeQuery
 from fortified.ports.market_data import BaseDataSource
-from fortified.ports.stores import ConfigStore, DesiredRun, Lease, Store, TokenStore, User, UserStore, VenueTokens
+from fortified.ports.stores import AccountStore, ConfigStore, DesiredRun, Lease, Store, TokenStore, User, UserStore, VenueTokens
 
 __all__ = [
     "ORIGIN",
+    "AccountStore",
     "BaseBroker",
     "BaseDataSource",
     "BusEvent",

@@ -1,10 +1,12 @@
 """The seams to configuration, users, tokens and leases, and the store that holds all of them."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Protocol
 
 import msgspec
 
+from fortified.domain.account import AccountId
 from fortified.domain.ticker import TickerConfig
 from fortified.ports.bus import HistoryStore, MarketBus
 from fortified.ports.ledger import Ledger
@@ -104,6 +106,18 @@ class Lease(Protocol):
     async def release(self, name: str) -> None: ...
 
 
+class AccountStore(Protocol):
+    """What a person declared about live accounts."""
+
+    async def external(self, account: AccountId) -> Mapping[str, Decimal]:
+        """Signed units by what they are in that are at the broker and none of ours."""
+        ...
+
+    async def put_external(self, account: AccountId, what: str, quantity: Decimal) -> None:
+        """0 forgets."""
+        ...
+
+
 class Store(Protocol):
     """All stores of one deployment (or of one replay, under its own prefix)."""
 
@@ -117,6 +131,8 @@ class Store(Protocol):
     def config(self) -> ConfigStore: ...
     @property
     def users(self) -> UserStore: ...
+    @property
+    def accounts(self) -> AccountStore: ...
     @property
     def lease(self) -> Lease: ...
 

@@ -84,6 +84,10 @@ class Keys:
         """HASH: the position of a strategy in a symbol on an account."""
         return f"{self.prefix}trade_state:{strategy}:{self._tag(symbol)}:{account}"
 
+    def external(self, account: AccountId) -> str:
+        """HASH what → signed units that are at the broker of a live account and none of ours, as a person declared."""
+        return f"{self.prefix}external:{account}"
+
     # --- the ledger of a strategy: bounded by length ---
 
     def orders(self, strategy: str) -> str:

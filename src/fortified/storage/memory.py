@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
+from fortified.domain.account import AccountId
 from fortified.domain.ticker import TickerConfig
 from fortified.ports import DesiredRun, User
 from fortified.storage.keys import BARS_MAXLEN, TICKS_MAXLEN, Limits
@@ -72,6 +74,21 @@ class MemoryUsers:
         return email if expires > time.monotonic() else None
 
 
+class MemoryAccounts:
+    """Implements ``AccountStore``."""
+
+    def __init__(self) -> None:
+        self._external: dict[tuple[AccountId, str], Decimal] = {}
+
+    async def external(self, account: AccountId) -> Mapping[str, Decimal]:
+        return {what: units for (owner, what), units in self._external.items() if owner == account}
+
+    async def put_external(self, account: AccountId, what: str, quantity: Decimal) -> None:
+        self._external[account, what] = quantity
+        if not quantity:
+            del self._external[account, what]
+
+
 class MemoryLease:
     """Implements ``Lease``: nobody else can see this store, so nobody else holds anything."""
 
@@ -103,6 +120,7 @@ class MemoryStore:
         self.ledger = MemoryLedger(self.bus, self._limits)
         self.config = MemoryConfig()
         self.users = MemoryUsers()
+        self.accounts = MemoryAccounts()
         self.lease = MemoryLease()
 
     async def ping(self) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from fortified.domain.errors import ConfigError
+from fortified.storage.accounts import RedisAccounts
 from fortified.storage.bus import RedisBus
 from fortified.storage.config import RedisConfig
 from fortified.storage.endpoint import Endpoint
@@ -54,6 +55,7 @@ class RedisStore:
         self.ledger = RedisLedger(keys, self._writer, self._channel, limits)
         self.config = RedisConfig(keys, self._channel)
         self.users = RedisUsers(keys, self._channel)
+        self.accounts = RedisAccounts(keys, self._channel)
         self.lease = RedisLease(keys, self._channel, ttl_s=lease_ttl_s)
 
     @classmethod

@@ -223,26 +223,28 @@ def parse_params(strategy: type[BaseStrategy], parameters: Mapping[str, Any]) ->
         raise ConfigError(f"strategy {strategy.name!r}: {error}") from None
 
 
-def signals_of(answers: Answers, position: Target) -> list[Signal]:
-    """The answers of a strategy as signals; ``position`` is where it stands.
+def signals_of(answers: Answers, position: Target, symbol: str) -> list[Signal]:
+    """The answers of a strategy for ``symbol`` as signals; ``position`` is where it stands.
 
     Raises:
-        ConfigError: an answer is neither a Signal nor the documented dict.
+        ConfigError: an answer is neither a Signal nor the documented dict, or is for another symbol.
     """
     if answers is None:
         return []
     if isinstance(answers, Signal | Mapping):
-        return [_signal(answers, position)]
+        return [_signal(answers, position, symbol)]
     if isinstance(answers, Iterable):
-        return [_signal(answer, position) for answer in answers]
+        return [_signal(answer, position, symbol) for answer in answers]
     raise ConfigError(f"a strategy answered {answers!r}; expected a Signal, a dict with 'side' and 'reason', a list of them, or nothing")
 
 
-def _signal(answer: object, position: Target) -> Signal:
+def _signal(answer: object, position: Target, symbol: str) -> Signal:
     if isinstance(answer, Signal):
         return answer if isinstance(answer.target, Target) else msgspec.structs.replace(answer, target=Target(answer.target))
     if not isinstance(answer, Mapping) or "side" not in answer:
         raise ConfigError(f"a strategy answered {answer!r}; expected a Signal or a dict with 'side' and 'reason'")
+    if answer.get("symbol", symbol) != symbol:
+        raise ConfigError(f"a strategy for {symbol} answered an order for {answer['symbol']!r}; it can trade its own symbol only")
     try:
         side = OrderSide(str(answer["side"]).upper())
     except ValueError:

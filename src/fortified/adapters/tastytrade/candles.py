@@ -105,7 +105,7 @@ def tick_bars(
     prints: Sequence[Print], instrument: Instrument, timeframe: Timeframe, calendar: Calendar, policy: TapePolicy, now_ns: int
 ) -> list[Bar]:
     """The closed bars of trades that ``prints``, oldest first from a session's open on, make."""
-    tape = Tape(instrument.symbol, None, None, now_ns, policy, apart=False)
+    tape = Tape(instrument.symbol, None, 0, now_ns, policy, apart=False)
     aggregator, bars = TickBarAggregator(instrument.symbol, timeframe, calendar, grace_ns=0), list[Bar]()
     for event in tape.catch_up(prints):
         if isinstance(event, Tick):

@@ -12,17 +12,19 @@ import msgspec
 import structlog
 
 from fortified.adapters.tastytrade.account_socket import FrameJournal
-from fortified.adapters.tastytrade.candles import candle_period, candle_symbol, normalised, tick_bars, time_bars, time_to_ask
+from fortified.adapters.tastytrade.candles import normalised
 from fortified.adapters.tastytrade.data_health import DataHealth, SymbolHealth
 from fortified.adapters.tastytrade.dxlink import ChannelFault, ChannelPlan, Configured, Signal, Subscription, Undecodable
 from fortified.adapters.tastytrade.dxlink_events import Batch, Print, candles_of, prints_of, quotes_of, trades_of
 from fortified.adapters.tastytrade.dxlink_history import History, Snapshot
 from fortified.adapters.tastytrade.dxlink_socket import DxLinkSocket, SocketOptions
+from fortified.adapters.tastytrade.outbox import Outbox
+from fortified.adapters.tastytrade.past_bars import DAY_NS, PastBars
 from fortified.adapters.tastytrade.quote_token import QuoteToken
 from fortified.adapters.tastytrade.quote_tokens import QuoteTokens
 from fortified.adapters.tastytrade.tape import Tape, TapePolicy
 from fortified.domain.calendar import Calendar, get_calendar
-from fortified.domain.errors import ConfigError, VenueUnavailable
+from fortified.domain.errors import VenueUnavailable
 from fortified.domain.instrument import AssetClass, Instrument
 from fortified.domain.market import Bar, Gap, Quote, SourceEvent, Watermark
 from fortified.domain.timeframe import Timeframe
@@ -34,8 +36,6 @@ _PLANS: Final = (
     ChannelPlan(_TICKER, "TICKER", 0.1, ("Quote",)),
     ChannelPlan(_PAST, "HISTORY", 0.0, ("TimeAndSale", "Candle")),
 )
-_DAY_NS: Final = 24 * 3600 * 10**9
-_SESSIONS_BACK: Final = 3
 _log = structlog.get_logger(__name__)
 
 
@@ -91,12 +91,12 @@ class TastyTradeDataSource(BaseDataSource):
             normalised,
             self._options.history_step_s,
         )
+        self._past = PastBars(self._history, self._options.tape, self._options.most_prints)
         self._starting = asyncio.Lock()
         self._started = False
         self._feeds: dict[str, _Feed] = {}
         self._by_streamer_symbol: dict[str, tuple[_Feed, ...]] = {}
-        self._out: asyncio.Queue[Sequence[SourceEvent] | None] = asyncio.Queue(self._options.queued)
-        self._closed = False
+        self._out = Outbox(self._options.queued)
         self._ts_data: int | None = None
         self._aggregation_s = 0.0
         self._undecodable = 0
@@ -131,9 +131,8 @@ class TastyTradeDataSource(BaseDataSource):
             self._socket.unsubscribe(_TAPE, *(Subscription(name, feed.streamer_symbol) for name in feed.types))
             self._socket.unsubscribe(_TICKER, Subscription("Quote", feed.streamer_symbol))
 
-    async def events(self) -> AsyncIterator[Sequence[SourceEvent]]:
-        while not self._closed and (batch := await self._out.get()) is not None:
-            yield batch
+    def events(self) -> AsyncIterator[Sequence[SourceEvent]]:
+        return self._out.all()
 
     async def history(self, instrument: Instrument, timeframe: Timeframe, count: int) -> Sequence[Bar]:
         """The last closed bars. Bars of time are made of candles, bars of trades of prints since a session's open."""
@@ -141,19 +140,13 @@ class TastyTradeDataSource(BaseDataSource):
             raise VenueUnavailable("TastyTrade's market data is not connected. Try again when it is.")
         feed = self._feeds.get(instrument.symbol)
         symbol = await self._streamer_symbol(instrument) if feed is None else feed.streamer_symbol
-        calendar = get_calendar(instrument.calendar)
-        make = self._tick_bars if timeframe.is_tick else self._time_bars
-        return (await make(symbol, instrument, timeframe, calendar, count))[-count:]
+        return await self._past.last(instrument, symbol, timeframe, count, self._clock.now_ns())
 
     async def close(self) -> None:
-        self._closed = True
-        for feed in self._feeds.values():
-            if feed.fetching is not None:
-                feed.fetching.cancel()
+        for symbol in list(self._feeds):
+            await self.unsubscribe(symbol)
         await self._socket.close()
-        while self._out.full():
-            self._out.get_nowait()
-        self._out.put_nowait(None)
+        self._out.close()
 
     # --- what others may ask ---
 
@@ -199,7 +192,7 @@ class TastyTradeDataSource(BaseDataSource):
                 case Batch():
                     self._ts_data = now
                     self._on_batch(signal, now, batch)
-                case Configured(channel=1, aggregation_s=float(seconds)):
+                case Configured(channel=channel, aggregation_s=float(seconds)) if channel == _TAPE:
                     self._aggregation_s = seconds
                     if seconds > 0:
                         _log.error("the tape is aggregated: trades may be conflated", venue="tastytrade", seconds=seconds)
@@ -207,8 +200,8 @@ class TastyTradeDataSource(BaseDataSource):
                     self._on_undecodable(signal)
                 case ChannelFault():
                     _log.error("market data is refused", venue="tastytrade", channel=signal.channel, reason=signal.reason)
-        if batch:
-            await self._out.put(batch)
+        self._out.put(batch)
+        await self._out.room()
 
     def on_time(self) -> None:
         now = self._clock.now_ns()
@@ -216,14 +209,17 @@ class TastyTradeDataSource(BaseDataSource):
             if any(feed.calendar.session_at(now) is not None for feed in self._feeds.values()):
                 raise VenueUnavailable(f"no market data came for {self._options.silence_s:g} s")
             self._ts_data = now
+        if self._out.is_full:
+            return
+        batch = list[SourceEvent]()
         for feed in self._feeds.values():
-            batch = feed.tape.on_time(now)
+            _report(batch, feed.tape.on_time(now))
             start = feed.tape.repair_from(now)
             if start is not None:
                 self._fetch(feed, start)
             if not feed.tape.is_behind:
                 batch.append(Watermark(feed.instrument.symbol, now))
-            self._tell(batch)
+        self._out.put(batch)
 
     # --- ---
 
@@ -265,9 +261,7 @@ class TastyTradeDataSource(BaseDataSource):
         self._catch_up(feed)
 
     def _catch_up(self, feed: _Feed) -> None:
-        start = feed.tape.begin()
-        if start is not None:
-            self._fetch(feed, start)
+        self._fetch(feed, feed.tape.begin())
 
     def _fetch(self, feed: _Feed, start_ns: int) -> None:
         if feed.fetching is not None:
@@ -277,9 +271,7 @@ class TastyTradeDataSource(BaseDataSource):
     async def _fetch_prints(self, feed: _Feed, start_ns: int) -> None:
         found: list[Print] | None = None
         try:
-            snapshot: Snapshot[Print] = await self._history.fetch(
-                "TimeAndSale", feed.streamer_symbol, start_ns, self._options.most_prints
-            )
+            snapshot: Snapshot[Print] = await self._history.fetch("TimeAndSale", feed.streamer_symbol, start_ns, self._options.most_prints)
             found, reason = snapshot.rows, "the venue's history is cut off" if snapshot.is_cut else ""
         except VenueUnavailable as error:
             reason = str(error)
@@ -287,47 +279,17 @@ class TastyTradeDataSource(BaseDataSource):
                 return  # the next connection begins anew
         batch = list[SourceEvent]()
         _report(batch, feed.tape.catch_up(found, reason))
-        await self._out.put(batch)
+        self._out.put(batch)
 
-    def _tell(self, batch: list[SourceEvent]) -> None:
-        """From the timer, which must not wait: where the reader is behind, a watermark has no news for him, and the rest is put in a task."""
-        kept = list[SourceEvent]()
-        _report(kept, batch)
-        if kept and not self._out.full():
-            self._out.put_nowait(kept)
-
-    def _origin(self, calendar: Calendar, now_ns: int) -> int | None:
+    def _origin(self, calendar: Calendar, now_ns: int) -> int:
         session = calendar.session_at(now_ns) if self._options.from_session_open else None
-        return None if session is None else max(session.open_ns, now_ns - _DAY_NS)
+        return now_ns if session is None else max(session.open_ns, now_ns - DAY_NS)
 
     def _index(self) -> None:
         by: dict[str, tuple[_Feed, ...]] = {}
         for feed in self._feeds.values():
             by[feed.streamer_symbol] = (*by.get(feed.streamer_symbol, ()), feed)
         self._by_streamer_symbol = by
-
-    async def _time_bars(
-        self, symbol: str, instrument: Instrument, timeframe: Timeframe, calendar: Calendar, count: int
-    ) -> list[Bar]:
-        now, period = self._clock.now_ns(), candle_period(timeframe)
-        start = time_to_ask(calendar, timeframe, count, now)
-        snapshot = await self._history.fetch("Candle", candle_symbol(symbol, period), start, self._options.most_prints)
-        return time_bars(snapshot.rows, instrument, timeframe, calendar, period, now)
-
-    async def _tick_bars(
-        self, symbol: str, instrument: Instrument, timeframe: Timeframe, calendar: Calendar, count: int
-    ) -> list[Bar]:
-        now, bars = self._clock.now_ns(), list[Bar]()
-        sessions = list(calendar.sessions(now - 7 * _DAY_NS, now))
-        for session in reversed(sessions[-_SESSIONS_BACK:]):
-            start = max(session.open_ns, now - _DAY_NS) if calendar.name == "24/7" else session.open_ns
-            snapshot = await self._history.fetch("TimeAndSale", symbol, start, self._options.most_prints)
-            if snapshot.is_cut:  # not counted from a session's open: these bars would fit to nothing
-                break
-            bars = tick_bars(snapshot.rows, instrument, timeframe, calendar, self._options.tape, now)
-            if len(bars) >= count:
-                break
-        return bars
 
 
 def _report(out: list[SourceEvent], events: Sequence[SourceEvent]) -> None:

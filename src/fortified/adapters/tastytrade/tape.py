@@ -20,6 +20,7 @@ from fortified.domain.market import Gap, SourceEvent, Tick
 _DAY_NS: Final = 24 * 3600 * 10**9
 _OLDEST_NS: Final = 5 * _DAY_NS
 """What is older is not fetched: a long weekend is younger."""
+_MS_NS: Final = 10**6
 _MARGIN_NS: Final = 10**9
 _REPAIR_NS: Final = 30 * 10**9
 _MOST_HELD: Final = 500_000
@@ -58,12 +59,12 @@ class TapeCounts(msgspec.Struct):
 
 
 class Tape:
-    """One symbol. ``after`` is the last ``seq`` that was processed; ``origin_ns`` where a first start begins, None: now.
+    """One symbol. ``after`` is the last ``seq`` that was processed; ``origin_ns`` where a first start begins.
 
     ``apart``: trades outside of regular hours have a volume of their own, as those of equities have.
     """
 
-    def __init__(self, symbol: str, after: int | None, origin_ns: int | None, now_ns: int, policy: TapePolicy, *, apart: bool) -> None:
+    def __init__(self, symbol: str, after: int | None, origin_ns: int, now_ns: int, policy: TapePolicy, *, apart: bool) -> None:
         self.symbol, self.mode, self.counts = symbol, Mode.PROBING, TapeCounts()
         self._policy, self._apart, self._origin_ns = policy, apart, origin_ns
         self._foreign = after is not None and not now_ns - _OLDEST_NS <= ts_of_seq(after) <= now_ns + _DAY_NS
@@ -89,14 +90,12 @@ class Tape:
 
     # --- what was missed ---
 
-    def begin(self) -> int | None:
-        """A connection is there. The time (ns) from which prints are to be fetched, then given to ``catch_up``; None for nothing."""
+    def begin(self) -> int:
+        """A connection is there. The time (ns) from which prints are to be fetched, then given to ``catch_up``."""
         self._trade, self._moving_since = None, None
         self._trades.clear()
-        if self.mode is Mode.TRADES:
-            return None
-        start = self._origin_ns if self._ids.newest < 0 else ts_of_index(self._ids.newest) - _MARGIN_NS
-        return None if start is None else self._hold(start)
+        newest = self._ids.newest
+        return self._hold(self._origin_ns if newest < 0 else ts_of_index(newest) - _MARGIN_NS)
 
     def repair_from(self, now_ns: int) -> int | None:
         """When volume is missing: the time from which prints are to be fetched, as ``begin``."""
@@ -145,8 +144,8 @@ class Tape:
                 self._volume.on_volume(trade.day, trade.day_volume, now_ns)
             if before is None or not _moved(before, trade):
                 continue
-            if self._moving_since is None:
-                self._moving_since = now_ns
+            if self._moving_since is None and trade.ts_event // _MS_NS * _MS_NS > ts_of_index(self._ids.newest):
+                self._moving_since = now_ns  # no print explains it yet
             if self.mode is Mode.TRADES:
                 events.append(self._tick_of(trade, now_ns))
             elif self.mode is Mode.PROBING and len(self._trades) < _MOST_TRADES:
@@ -177,7 +176,8 @@ class Tape:
     # --- ---
 
     def _hold(self, start_ns: int) -> int:
-        self._held, self._held_prints = [], 0
+        if self._held is None:
+            self._held, self._held_prints = [], 0
         return start_ns
 
     def _take(self, prints: Sequence[Print], ts_recv: int | None, events: list[SourceEvent]) -> None:
@@ -243,7 +243,7 @@ class Tape:
     def _gap(self, reason: str) -> Gap:
         self.counts.gaps += 1
         newest = self._ids.newest
-        return Gap(self.symbol, (self._origin_ns or 0) if newest < 0 else ts_of_index(newest), reason)
+        return Gap(self.symbol, self._origin_ns if newest < 0 else ts_of_index(newest), reason)
 
 
 def _moved(before: LastTrade, after: LastTrade) -> bool:

@@ -79,7 +79,8 @@ def _sorted(configs: Sequence[TickerConfig]) -> list[TickerOut]:
 
 
 def _parameters(manager: TradingFacade) -> dict[str, frozenset[str]]:
-    return {info.name: frozenset(info.parameters.get("properties", {})) for info in manager.strategies()}
+    """Of the strategies that declare theirs; the others look at what they are given by themselves."""
+    return {info.name: frozenset(names) for info in manager.strategies() if (names := info.parameters.get("properties"))}
 
 
 @router.get("/api/tickers", summary="List all tickers")

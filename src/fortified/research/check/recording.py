@@ -104,8 +104,8 @@ class Player:
         target = position.target if position is not None else Target.FLAT
         try:
             if isinstance(event, Bar):
-                return signals_of(strategy.on_new_bar(event, position), target)
-            return signals_of(strategy.on_tick(event, position), target)
+                return signals_of(strategy.on_new_bar(event, position), target, event.symbol)
+            return signals_of(strategy.on_tick(event, position), target, event.symbol)
         except FortifiedError:
             raise
         except Exception as error:

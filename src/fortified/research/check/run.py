@@ -4,11 +4,12 @@ Owns which checks are made, in which order, and which of them say nothing once a
 """
 
 import math
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from fortified.domain.calendar import get_calendar
-from fortified.domain.errors import ConfigError, DataError
+from fortified.domain.errors import ConfigError, DataError, FortifiedError
 from fortified.domain.timeframe import Timeframe
 from fortified.registry import Registry
 from fortified.research.check.child import Job
@@ -17,12 +18,12 @@ from fortified.research.check.elsewhere import findings as findings_elsewhere
 from fortified.research.check.feed import Feed, TickFeed, bars_of_bars, bars_of_ticks
 from fortified.research.check.lookahead import determinism, look_ahead, reference
 from fortified.research.check.recording import Progress, Subject
-from fortified.research.check.verdict import Finding, ValueRow, Verdict
+from fortified.research.check.verdict import Finding, Unchecked, ValueRow, Verdict
 from fortified.research.check.warmup import bars_needed, warm_up
 from fortified.research.data import Data, Report, load
 from fortified.research.run import check
 from fortified.runs import RunOptions, resolve_instrument
-from fortified.strategies.base import BaseStrategy, StrategyConfig
+from fortified.strategies.base import StrategyConfig, own_timeframes
 
 TOLERANCE = 1e-6
 CUTS = 20
@@ -36,26 +37,51 @@ def check_files(options: RunOptions, *, cuts: int = CUTS, tolerance: float = TOL
     Raises:
         ConfigError: an option is not valid. DataError: a file cannot be used or holds too few bars. StrategyError: the strategy raised.
     """
-    if not 0 <= tolerance < math.inf:
-        raise ConfigError(f"tolerance {tolerance} is not possible; give a number from 0 on, such as {TOLERANCE}")
-    strategy = Registry().resolve(options.strategy)
-    subject = _subject(options, strategy)
-    check(options, strategy)  # every option is looked at before a file is
+    _look_at(tolerance)
+    subject = _subject(options)  # every option is looked at before a file is
     return _Check(options, load(options, report), subject, progress).verdict(cuts, tolerance)
 
 
-def _subject(options: RunOptions, strategy: type[BaseStrategy]) -> Subject:
-    """The strategy with its own warm-up, or that of the options.
+def check_each(
+    options: RunOptions, strategies: Iterable[str], *, cuts: int, tolerance: float, progress: Progress, report: Report
+) -> Iterator[Verdict | Unchecked]:
+    """Check each of ``strategies``, names or paths, with its default parameters over ``options.files``, which are read once. One that
+    cannot be checked does not keep the others from it.
 
     Raises:
-        ConfigError: a parameter is not possible, or the warm-up is no number of bars. StrategyError: it cannot be made.
+        ConfigError: an option is not valid. DataError: a file cannot be used.
     """
+    _look_at(tolerance)
+    resolve_instrument(options.symbol, options.calendar, options.tick_size, options.multiplier)
+    Timeframe.parse(options.timeframe)
+    data = load(options, report)
+    for name in strategies:
+        own = msgspec.structs.replace(options, strategy=name, params={})
+        try:
+            yield _Check(own, data, _subject(own), progress).verdict(cuts, tolerance)
+        except FortifiedError as error:
+            yield Unchecked(name, str(error))
+
+
+def _look_at(tolerance: float) -> None:
+    if not 0 <= tolerance < math.inf:
+        raise ConfigError(f"tolerance {tolerance} is not possible; give a number from 0 on, such as {TOLERANCE}")
+
+
+def _subject(options: RunOptions) -> Subject:
+    """The strategy of the options, with its own warm-up or theirs.
+
+    Raises:
+        ConfigError: an option is not possible, or the warm-up is no number of bars. StrategyError: it cannot be made.
+    """
+    strategy = Registry().resolve(options.strategy)
     instrument = resolve_instrument(options.symbol, options.calendar, options.tick_size, options.multiplier)
     config = StrategyConfig(instrument.symbol, Timeframe.parse(options.timeframe).name, options.params)
     subject = Subject(strategy, config, 0, float(options.quantity))
     warmup = subject.new().warmup_periods() if options.warmup is None else options.warmup
     if type(warmup) is not int or warmup < 0:
         raise ConfigError(f"strategy {strategy.name!r}: warmup_periods() gave {warmup!r}; return a whole number of bars, 0 or more")
+    check(options, strategy)
     return msgspec.structs.replace(subject, warmup=warmup)
 
 
@@ -118,9 +144,15 @@ class _Check:
         )
 
     def _unasked(self) -> list[Finding]:
+        """What the strategy wants and is not shown here."""
+        found: list[Finding] = []
         if self._data.ticks is None and self._subject.strategy.wants_ticks():
-            return [Finding("ticks", "warning", "the file holds bars, so on_tick was never asked; check it with a file of ticks")]
-        return []
+            text = "the file holds bars, so on_tick was never asked; check it with a file of ticks"
+            found.append(Finding("ticks", "warning", text))
+        if others := own_timeframes(self._subject.new()):
+            text = f"it wants bars of {', '.join(others)} too; this check shows it those of its own timeframe alone"
+            found.append(Finding("timeframes", "warning", text))
+        return found
 
 
 def _joined(cut: Finding, memory: Finding) -> Finding:

@@ -66,6 +66,13 @@ class Verdict(msgspec.Struct, frozen=True):
         return sum(finding.status == status for finding in self.findings)
 
 
+class Unchecked(msgspec.Struct, frozen=True):
+    """A strategy that could not be checked, and why."""
+
+    strategy: str
+    reason: str
+
+
 def utc(ts_ns: int) -> str:
     """A time as a person reads it, to the nanosecond where it is not on a second."""
     seconds, rest = divmod(ts_ns, 1_000_000_000)

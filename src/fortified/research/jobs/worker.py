@@ -1,4 +1,4 @@
-"""`python -m fortified.research.jobs.worker JOB DATA`: one backtest in a process of its own, of low priority.
+"""`python -m fortified.research.jobs.worker [PLUGINS] JOB DATA`: one backtest in a process of its own, of low priority.
 
 Owns what such a process does: read the job's request, run it, write its results, tell how far it is. The state of the job is the
 server's. It never outlives the server.
@@ -122,4 +122,5 @@ def _end_with_the_server() -> None:
 
 
 if __name__ == "__main__":
-    work(Path(sys.argv[1]), Path(sys.argv[2]), Registry())
+    *plugins_dir, job_dir, files_dir = map(Path, sys.argv[1:])
+    work(job_dir, files_dir, Registry.discover(*plugins_dir) if plugins_dir else Registry())

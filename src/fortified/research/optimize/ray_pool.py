@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from fortified.domain.errors import ConfigError, FortifiedError
-from fortified.registry import Registry, load_file
+from fortified.registry import Registry, split
 from fortified.research.data import Data
 from fortified.research.optimize.evaluate import Answer, Evaluator, Job
 from fortified.research.optimize.pool import WorkerError
@@ -29,12 +29,12 @@ _opened: dict[str, tuple[Evaluator, str]] = {}
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """What a Ray process needs. ``source`` is the user's strategy file, which other machines do not have."""
+    """What a Ray process needs. ``sources`` are the user's strategy file and its helpers, which other machines do not have."""
 
     options: RunOptions
     data: Data
     space: Space
-    source: bytes | None
+    sources: dict[str, bytes]
 
 
 class RayPool:
@@ -45,7 +45,7 @@ class RayPool:
         self._ours = not self._ray.is_initialized()
         if self._ours:
             self._connect()
-        self._setup = self._ray.put(Setup(options, data, space, _source(options.strategy)))
+        self._setup = self._ray.put(Setup(options, data, space, _sources(options.strategy)))
         self._task = self._ray.remote(num_cpus=1)(_evaluate)
         self._running: list[Any] = []
         self._search = uuid.uuid4().hex
@@ -95,9 +95,9 @@ def _import() -> Any:
         raise ConfigError("--jobs ray needs Ray, which is not installed; install fortified[ray], or use --jobs N") from None
 
 
-def _source(strategy: str) -> bytes | None:
-    path = Path(strategy)
-    return path.read_bytes() if path.suffix == ".py" else None
+def _sources(strategy: str) -> dict[str, bytes]:
+    file, _ = split(strategy)
+    return {} if file is None else {path.name: path.read_bytes() for path in (file, *file.parent.glob("_*.py"))}
 
 
 def _evaluate(search: str, setup: Setup, job: Job) -> Answer:
@@ -107,16 +107,18 @@ def _evaluate(search: str, setup: Setup, job: Job) -> Answer:
         strategy, here = _load(setup)
         _opened[search] = Evaluator(setup.options, setup.data, strategy, setup.space), here
     evaluator, here = _opened[search]
-    answer, there = evaluator.evaluate(job), str(Path(setup.options.strategy).absolute())
+    answer, there = evaluator.evaluate(job), str(split(setup.options.strategy)[0])
     named = {number: text.replace(here, there) for number, text in answer.failed.items()} if here else answer.failed
     return msgspec.structs.replace(answer, failed=named)
 
 
 def _load(setup: Setup) -> tuple[type[BaseStrategy], str]:
     """The strategy, and the path of its copy, which a person does not know."""
-    if setup.source is None:
-        return Registry().resolve(setup.options.strategy), ""
+    file, name = split(setup.options.strategy)
+    if file is None:
+        return Registry().resolve(name), ""
     with tempfile.TemporaryDirectory(prefix="fortified-strategy-") as directory:
-        path = Path(directory) / Path(setup.options.strategy).name
-        path.write_bytes(setup.source)
-        return load_file(path), str(path)
+        for source, content in setup.sources.items():
+            (Path(directory) / source).write_bytes(content)
+        path = Path(directory) / file.name
+        return Registry().resolve(f"{path}:{name}" if name else str(path)), str(path)

@@ -1,0 +1,75 @@
+"""LiveDesk: between the keepers of live accounts and the runners whose orders work there.
+
+Owns who is asked: which keeper freezes a leg, which runner owns an order. Holds no orders and no positions.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from fortified.domain.account import AccountId
+from fortified.domain.order import Order
+from fortified.domain.venue import VenueOrder
+from fortified.orchestration.account_keeper import AccountKeeper
+from fortified.orchestration.order_tracking import OrderTrackingService
+from fortified.orchestration.strategy_runner import StrategyRunner
+
+
+class LiveDesk:
+    """Implements ``LiveOrders``."""
+
+    def __init__(self, tracker: OrderTrackingService) -> None:
+        self.keepers: dict[AccountId, AccountKeeper] = {}
+        self._tracker = tracker
+        self._runners: list[StrategyRunner] = []
+        self.wanted: Mapping[AccountId, frozenset[str]] = {}
+        """Symbols that are configured for an account, besides those that run."""
+
+    def join(self, runner: StrategyRunner) -> None:
+        """``runner`` may have live orders from now on."""
+        if runner not in self._runners:
+            self._runners.append(runner)
+
+    def leave(self, runner: StrategyRunner) -> None:
+        """``runner`` has ended."""
+        self._runners = [known for known in self._runners if known is not runner]
+
+    def frozen(self, account: AccountId, symbol: str) -> str:
+        """Why no entry may be made in ``symbol`` on ``account``; empty when one may, as always on paper."""
+        keeper = self.keepers.get(account)
+        return "" if keeper is None else keeper.frozen(symbol)
+
+    def look(self, account: AccountId) -> None:
+        """Something was sent to the broker of ``account``."""
+        keeper = self.keepers.get(account)
+        if keeper is not None:
+            keeper.look()
+
+    # --- what keepers ask ---
+
+    def watched(self, account: AccountId, ended_after: int) -> Sequence[Order]:
+        return [order for order in self._tracker.watched(account, ended_after) if self._owner(order) is not None]
+
+    def symbols(self, account: AccountId) -> Iterable[str]:
+        running = {leg.symbol for runner in self._runners for leg in runner.engine.config.legs if leg.account == account}
+        return running | self.wanted.get(account, frozenset())
+
+    async def report(self, order: Order, seen: VenueOrder) -> str:
+        owner = self._owner(order)
+        return "" if owner is None else await owner.report(order.order_id, seen)
+
+    async def absent(self, order: Order) -> None:
+        owner = self._owner(order)
+        if owner is not None:
+            await owner.absent(order)
+
+    async def refresh(self, account: AccountId) -> None:
+        for runner in self._runners:
+            if any(leg.account == account for leg in runner.engine.config.legs):
+                await runner.refresh()
+
+    def _owner(self, order: Order) -> StrategyRunner | None:
+        for runner in self._runners:
+            if runner.key.strategy == order.strategy and any(
+                (leg.account, leg.symbol) == (order.account, order.symbol) for leg in runner.engine.config.legs
+            ):
+                return runner
+        return None

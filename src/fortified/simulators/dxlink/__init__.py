@@ -1,0 +1,1 @@
+"""DXLink as TastyTrade offers it: market data of the simulated market."""

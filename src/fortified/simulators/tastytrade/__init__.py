@@ -1,0 +1,1 @@
+"""TastyTrade as it behaves: the REST interface and the account streamer."""
