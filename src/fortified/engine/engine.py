@@ -344,19 +344,24 @@ class Engine:
         rules = self.config.exits if own is None else own
         if not rules or leg.average_price is None:
             return NOTHING
-        opened = self._opened(leg, rules, fill.seq, fill.ts_event, by_limit=order.limit_price is not None)
+        opened = self._opened(order.account, leg, rules, fill.seq, fill.ts_event, by_limit=order.limit_price is not None)
         self._executor.arm(order.account, own, opened)
         if self._atr.so_far is None and rules.needs_atr:
             return Decision(denials=(Denial(DenialCode.NO_EXIT_LEVEL, NO_RANGE, order.account, order.ts_updated, order.reason),))
         return NOTHING
 
-    def _opened(self, leg: LegState, rules: ExitRules, seq: int, ts_event: int, *, by_limit: bool = False) -> Opened:
+    def _opened(self, account: AccountId, leg: LegState, rules: ExitRules, seq: int, ts_event: int, *, by_limit: bool = False) -> Opened:
         """A position as the levels see it."""
         assert leg.average_price is not None
         session = None if rules.flatten_before is None else self._calendar.session_at(ts_event)
         sign = 1 if leg.quantity > 0 else -1
         end = None if session is None else session.close_ns
-        return Opened(float(leg.average_price), sign, seq, ts_event, self._atr.so_far, self.bars_seen, end, by_limit)
+        entry = self._now().price if self._is_elsewhere(account) else float(leg.average_price)
+        return Opened(entry, sign, seq, ts_event, self._atr.so_far, self.bars_seen, end, by_limit)
+
+    def _is_elsewhere(self, account: AccountId) -> bool:
+        """Whether the account trades another symbol than that of the signal: the levels are those of the signal then."""
+        return any(leg.account == account and leg.instrument is not None for leg in self.config.legs)
 
     def protect(self, book: Book) -> list[AccountId]:
         """Set levels, with the next event, for open positions that have none; whose these are."""
@@ -369,7 +374,7 @@ class Engine:
         now, rules = self._now(), self.config.exits
         for account in self._bare:
             if book[account].quantity and account not in self._executor.armed:
-                self._executor.arm(account, None, self._opened(book[account], rules, now.seq, now.ts_event))
+                self._executor.arm(account, None, self._opened(account, book[account], rules, now.seq, now.ts_event))
         self._bare = []
 
     def _overdue(self, touches: Touches, bars: int | None = None) -> Overdue:

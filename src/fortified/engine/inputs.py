@@ -112,6 +112,7 @@ class DenialCode(enum.StrEnum):
     CLOSE_FAILED = "CLOSE_FAILED"
     NO_CASH = "NO_CASH"
     NO_EXIT_LEVEL = "NO_EXIT_LEVEL"
+    NO_LEG_PRICE = "NO_LEG_PRICE"
 
 
 class Denial(msgspec.Struct, frozen=True):

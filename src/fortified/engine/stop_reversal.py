@@ -11,19 +11,21 @@ from decimal import Decimal
 
 import msgspec
 
-from fortified.domain.account import AccountId
+from fortified.domain.account import AccountId, Mode, mode_of
 from fortified.domain.calendar import Calendar
 from fortified.domain.exits import ExitRules
 from fortified.domain.order import ZERO, Order, OrderStatus, OrderType, Purpose
 from fortified.domain.signal import Signal, Target
+from fortified.domain.timeframe import Timeframe
 from fortified.engine.config import EngineConfig, Moment
 from fortified.engine.inputs import NOTHING, Book, Decision, Denial, DenialCode, Leg, LegState
 from fortified.engine.reversal import Goal, NextOrder, next_order
 from fortified.engine.risk import RiskContext, TradingState, check
 from fortified.engine.sizing import affordable
-from fortified.engine.tick_level import Touch
+from fortified.engine.tick_level import Touch, is_due
 
 NO_LEG = LegState()
+LAPSED = "the entry that waited for its price is called off: positions are closed before the session's end, so none is opened from now on"
 
 
 class StopReversalHandler:
@@ -35,8 +37,10 @@ class StopReversalHandler:
         self.entry_decision = ""
         self.exits: dict[AccountId, ExitRules] = {}
         """Of the latest entry order of each account, where its signal had some of its own."""
-        self.refused: dict[AccountId, str] = {}
-        """Why the protective exit of an account was refused last: the same again, at each tick, is not told again."""
+        self.lapses: dict[AccountId, int] = {}
+        """When (ns) the entry of an account that waits for its price is called off, for the session ends soon."""
+        self.refused: dict[AccountId, tuple[str, ...]] = {}
+        """Why protective exits of an account were refused since its last order: the same again, at each tick, is not told again."""
         self.recent: dict[AccountId, deque[int]] = {
             leg.account: deque(maxlen=config.limits.max_orders_per_minute or 1) for leg in config.legs
         }
@@ -94,7 +98,7 @@ class StopReversalHandler:
     def expire(self, account: AccountId, reason: str, moment: Moment, bar_index: int) -> None:
         """Close a position whose time is over, at the market."""
         self.goals[account] = Goal(
-            decision_id=f"e{moment.seq}.{moment.ts_event}",
+            decision_id=f"e{moment.seq}.{moment.ts_event}.{bar_index}",  # a bar may close with the tick before it
             target=Target.FLAT,
             reason=reason,
             ts_event=moment.ts_event,
@@ -122,7 +126,9 @@ class StopReversalHandler:
                 continue
             held = book.get(leg.account, NO_LEG)
             if held.working:
-                cancels.extend(order.order_id for order in held.working if _hinders(order, goal))
+                late = [order for order in held.working if not _hinders(order, goal) and self._has_lapsed(order, moment)]
+                cancels.extend(order.order_id for order in held.working if order in late or _hinders(order, goal))
+                denials.extend(Denial(DenialCode.SESSION_ENDING, LAPSED, leg.account, moment.ts_event, order.reason) for order in late)
                 continue
             outcome = self._step(leg, goal, held, moment, state)
             if isinstance(outcome, Order):
@@ -134,6 +140,8 @@ class StopReversalHandler:
     def on_ended(self, order: Order, book: Book, moment: Moment, state: TradingState) -> Decision:
         """An order ended: the next one, or the end of the goal."""
         goal = self.goals[order.account]
+        if order.purpose is Purpose.ENTRY:
+            self.lapses.pop(order.account, None)
         if order.status is OrderStatus.FILLED or order.order_id != goal.order_id:
             return self.pursue(book, moment, state)
         del self.goals[order.account]
@@ -148,10 +156,11 @@ class StopReversalHandler:
         exits: Mapping[AccountId, ExitRules],
         entry: tuple[int, str],
         recent: Mapping[AccountId, Sequence[int]],
-        refused: Mapping[AccountId, str],
+        refused: Mapping[AccountId, tuple[str, ...]],
+        lapses: Mapping[AccountId, int],
     ) -> None:
         """Take up what was pursued before."""
-        self.goals, self.exits, self.refused = dict(goals), dict(exits), dict(refused)
+        self.goals, self.exits, self.refused, self.lapses = dict(goals), dict(exits), dict(refused), dict(lapses)
         self.entry_bar, self.entry_decision = entry
         for account, stamps in recent.items():
             self.recent[account] = deque(stamps, maxlen=self._config.limits.max_orders_per_minute or 1)
@@ -165,7 +174,7 @@ class StopReversalHandler:
         if goal.deferred:
             goal = self._restamped(goal, moment)
         order = self._order(leg, goal, step, held, moment)
-        denial = self._refusal(order, goal, self._context(held, leg, goal, step, moment, state))
+        denial = self._refusal(leg, order, goal, self._context(held, leg, goal, step, moment, state))
         if denial is None:
             self.refused.pop(leg.account, None)
             self.goals[leg.account] = msgspec.structs.replace(
@@ -179,7 +188,7 @@ class StopReversalHandler:
             )
             self.recent[leg.account].append(order.ts_created)
             if step.purpose is Purpose.ENTRY:
-                self._note_entry(leg.account, goal)
+                self._note_entry(order, goal, moment)
             return order
         if step.purpose is Purpose.EXIT and denial.code in (DenialCode.SESSION_CLOSED, DenialCode.STALE_DATA):
             known, protective = self.goals[leg.account].deferred, goal.protective or goal.touch is not None
@@ -190,16 +199,21 @@ class StopReversalHandler:
             return None if known else denial
         del self.goals[leg.account]
         if goal.protective or goal.touch is not None:
-            said, reason = self.refused.get(leg.account), f"{denial.code}:{order.reason}"
-            self.refused[leg.account] = reason
-            return None if reason == said else denial
+            said, reason = self.refused.get(leg.account, ()), f"{denial.code}:{order.reason}"
+            if reason in said:
+                return None
+            self.refused[leg.account] = (*said, reason)
         return denial
 
-    def _note_entry(self, account: AccountId, goal: Goal) -> None:
+    def _note_entry(self, order: Order, goal: Goal, moment: Moment) -> None:
+        account = order.account
         self.entry_bar, self.entry_decision = goal.bar_index, goal.decision_id
         self.exits.pop(account, None)
         if goal.exits is not None:
             self.exits[account] = goal.exits
+        lapse = None if order.type is OrderType.MARKET else self._last_entry(goal, moment.ts_event)
+        if lapse is not None:
+            self.lapses[account] = lapse
 
     def _restamped(self, goal: Goal, moment: Moment) -> Goal:
         price = self._config.instrument.price(moment.price)
@@ -207,8 +221,12 @@ class StopReversalHandler:
 
     def _order(self, leg: Leg, goal: Goal, step: NextOrder, held: LegState, moment: Moment) -> Order:
         config, touch = self._config, goal.touch if step.purpose is Purpose.EXIT else None
+        reason = goal.reason if touch is None else touch.reason
+        if touch is not None and (mode_of(leg.account) is Mode.LIVE or leg.instrument is not None):
+            # The level was reached here, not there: what a simulated venue fills at the level, a real one is asked for at the market.
+            step, touch = msgspec.structs.replace(step, type=OrderType.MARKET, stop=None), None
         quantity, budget = step.quantity, None
-        if config.sizing.by_cash and step.purpose is Purpose.ENTRY:
+        if config.sizing.by_cash and step.purpose is Purpose.ENTRY and leg.instrument is None:
             budget = config.sizing.budget(config.cash + held.net_pnl)
             quantity = affordable(budget, step.limit or step.stop or goal.reference_price, config.instrument)
         return Order(
@@ -220,7 +238,7 @@ class StopReversalHandler:
             side=step.side,
             quantity=quantity,
             purpose=step.purpose,
-            reason=goal.reason if touch is None else touch.reason,
+            reason=reason,
             ts_created=max(goal.ts_event, moment.ts_event) if touch is None else touch.ts_event,
             seq=goal.seq if touch is None else touch.seq,
             reference_price=goal.reference_price,
@@ -231,7 +249,10 @@ class StopReversalHandler:
             budget=budget,
         )
 
-    def _refusal(self, order: Order, goal: Goal, context: RiskContext) -> Denial | None:
+    def _refusal(self, leg: Leg, order: Order, goal: Goal, context: RiskContext) -> Denial | None:
+        if leg.instrument is not None and not (order.limit_price is order.stop_price is None):
+            text = f"prices of {self._config.instrument.symbol} mean nothing in {order.symbol}, so no order at a price can be sent there"
+            return Denial(DenialCode.NO_LEG_PRICE, text, order.account, context.ts_event, order.reason)
         if not order.quantity:
             text = f"{order.budget} of money buys no unit at {order.reference_price}"
             return Denial(DenialCode.NO_CASH, text, order.account, context.ts_event, order.reason)
@@ -240,15 +261,30 @@ class StopReversalHandler:
             return Denial(DenialCode.ONE_TRADE_PER_BAR, text, order.account, order.ts_created, order.reason)
         if order.purpose is Purpose.ENTRY and (ending := self._ending(goal, context.ts_event)) is not None:
             return Denial(DenialCode.SESSION_ENDING, ending, order.account, order.ts_created, order.reason)
-        return check(order, context, self._config.limits, self._config.instrument)
+        return check(order, context, self._config.limits, leg.instrument or self._config.instrument)
 
     def _ending(self, goal: Goal, now: int) -> str | None:
         """Why nothing is opened so shortly before the session's end, by the rules that the position would have."""
         before = (self._config.exits if goal.exits is None else goal.exits).flatten_before
-        session = None if before is None else self._calendar.session_at(now)
-        if before is None or session is None or now + goal.step < session.close_ns - before.amount + bool(goal.step):
+        if before is not None and Timeframe.parse(self._config.timeframe).is_daily:
+            return f"positions are to be closed {before} before the session's end, and a daily bar ends with it; choose a shorter timeframe"
+        last = self._last_entry(goal, now)
+        if last is None or not is_due(last, now, goal.step):
             return None
         return f"positions are closed {before} before the session's end, so none is opened from then on"
+
+    def _last_entry(self, goal: Goal, now: int) -> int | None:
+        """The time (ns) from which nothing is opened in the session of ``now``; None without such a rule."""
+        before = (self._config.exits if goal.exits is None else goal.exits).flatten_before
+        session = None if before is None else self._calendar.session_at(now)
+        return None if before is None or session is None else session.close_ns - before.amount
+
+    def _has_lapsed(self, order: Order, moment: Moment) -> bool:
+        """Whether a resting entry is to be called off now."""
+        lapse = self.lapses.get(order.account)
+        if lapse is None or order.purpose is not Purpose.ENTRY or order.status is OrderStatus.PENDING_CANCEL:
+            return False
+        return is_due(lapse, moment.ts_event, moment.step)
 
     def _context(self, held: LegState, leg: Leg, goal: Goal, step: NextOrder, moment: Moment, state: TradingState) -> RiskContext:
         touched = goal.touch is not None and step.purpose is Purpose.EXIT  # within the event, while the session was open

@@ -147,10 +147,13 @@ class TickLevelExecutor:
         """Whether a position is to be closed at some time."""
 
     def arm(self, account: AccountId, own: ExitRules | None, opened: Opened) -> None:
-        """Set the levels of a position, by its ``own`` rules when it has some; the best price so far stays known."""
+        """Set the levels of a position, by its ``own`` rules when it has some.
+
+        What fills later moves the levels; the best price so far stays known, and time counts from the first fill.
+        """
         rules = self._rules if own is None else LevelRules(own, self._instrument)
         levels, known = rules.of(opened.entry, opened.sign, opened.atr), self.armed.get(account)
-        time_stop, flatten = rules.rules.time_stop, rules.rules.flatten_before
+        expires, flatten_at, last_bar = _times(rules.rules, opened) if known is None else (known.expires, known.flatten_at, known.last_bar)
         self.armed[account] = Armed(
             sign=opened.sign,
             seq=opened.seq,
@@ -162,9 +165,9 @@ class TickLevelExecutor:
             by_limit=opened.by_limit,
             even=levels.even,
             entry=opened.entry,
-            expires=opened.ts_event + time_stop.amount if time_stop is not None and time_stop.unit == "ns" else None,
-            flatten_at=None if flatten is None or opened.session_end is None else opened.session_end - flatten.amount,
-            last_bar=opened.bars + time_stop.amount if time_stop is not None and time_stop.unit == "bars" else None,
+            expires=expires,
+            flatten_at=flatten_at,
+            last_bar=last_bar,
         )
         self._note_timed()
 
@@ -182,7 +185,7 @@ class TickLevelExecutor:
     def overdue(self, account: AccountId, ts_event: int, step: int, bars: int | None) -> str | None:
         """Why the position is to be closed now; nothing can be done for ``step`` ns from now on. ``bars``: as many closed by now."""
         armed = self.armed[account]
-        if armed.flatten_at is not None and (ts_event >= armed.flatten_at or ts_event + step > armed.flatten_at):
+        if armed.flatten_at is not None and is_due(armed.flatten_at, ts_event, step):
             return SESSION_END
         if armed.expires is not None and ts_event >= armed.expires:
             return TIME_STOP
@@ -246,6 +249,22 @@ class TickLevelExecutor:
         price = self._instrument.price(level)
         exact = self._instrument.round_price(price) if reason in (TRAILING_STOP, BREAK_EVEN) else price
         return Touch(reason, kind, exact, armed.seq, armed.ts_event)
+
+
+def is_due(at: int, now: int, step: int) -> bool:
+    """Whether what is to be done at ``at`` has to be done ``now``, because nothing can be done for ``step`` ns from now on; all in ns."""
+    return now >= at or now + step > at
+
+
+def _times(rules: ExitRules, opened: Opened) -> tuple[int | None, int | None, int | None]:
+    """``expires``, ``flatten_at`` and ``last_bar`` of what was opened."""
+    time_stop, flatten = rules.time_stop, rules.flatten_before
+    flatten_at = None if flatten is None or opened.session_end is None else opened.session_end - flatten.amount
+    if time_stop is None:
+        return None, flatten_at, None
+    if time_stop.unit == "bars":
+        return None, flatten_at, opened.bars + time_stop.amount
+    return opened.ts_event + time_stop.amount, flatten_at, None
 
 
 def touched(armed: Armed, price: float, tick: float) -> str | None:

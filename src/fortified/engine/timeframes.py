@@ -62,9 +62,9 @@ class OtherTimeframes:
     def of_bar(self, bar: Bar) -> Iterator[Bar]:
         """The bars that end with a bar of the strategy's own timeframe; a ready-made one is what they are built from."""
         made = bool(bar.flags & BarFlag.FROM_BARS)
+        if bar.flags & BarFlag.GAP:
+            self.mark_gap()
         for line, aggregator in self._all(self._own if made else None):
-            if bar.flags & BarFlag.GAP:
-                aggregator.mark(BarFlag.GAP)
             if made and bar.seq > line.done:
                 line.done = bar.seq
                 for closed in aggregator.on_bar(bar):
@@ -87,16 +87,23 @@ class OtherTimeframes:
     def begin(self, name: str, open_bar: OpenBar | None, done: int, *, whole: bool) -> None:
         """Go on in the middle of the bar that a publisher holds after tick ``done``; ``whole``: none of its ticks is missing."""
         line = self.lines[name]
-        line.open_bar, line.done = open_bar, max(line.done, done)
+        line.open_bar, line.done, line.seen, line.flags = open_bar, max(line.done, done), 0, 0
         if not whole:
             line.flags |= int(BarFlag.PARTIAL_START)
         self._aggregators.pop(name, None)
 
-    def forget(self) -> None:
-        """Data is missing: count anew."""
-        for line, aggregator in self._all(None):
+    def recount(self) -> None:
+        """The strategy begins anew, and what it was shown is forgotten."""
+        for line in self.lines.values():
             line.seen = 0
-            aggregator.mark(BarFlag.GAP)
+
+    def mark_gap(self) -> None:
+        """Data is missing in the bars that are open now."""
+        for name, line in self.lines.items():
+            if name in self._aggregators:
+                self._aggregators[name].mark(BarFlag.GAP)
+            else:
+                line.flags |= int(BarFlag.GAP)
 
     def snapshot(self) -> dict[str, Line]:
         """The memory as plain data."""
@@ -107,7 +114,8 @@ class OtherTimeframes:
 
     def restore(self, lines: Mapping[str, Line]) -> None:
         """Go back to what ``snapshot`` gave; a timeframe it does not know begins anew."""
-        self.lines = {name: msgspec.structs.replace(lines[name]) if name in lines else Line() for name in self._wanted}
+        unknown = Line(flags=int(BarFlag.PARTIAL_START))  # what came before is not in it
+        self.lines = {name: msgspec.structs.replace(lines.get(name, unknown)) for name in self._wanted}
         self._aggregators = {}
 
     def _closed(self, bar: Bar | None) -> Iterator[Bar]:

@@ -455,7 +455,8 @@ class StrategyRunner:
             self._log.warning("a cancel could not be sent", runner=str(self.key), order=order_id, reason=str(error))
 
     def _book_fill(self, fill: Fill) -> None:
-        high, low = self.engine.extremes(fill.account)
+        own = self._legs[fill.account].instrument is None  # extremes of the signal's symbol say nothing of another
+        high, low = self.engine.extremes(fill.account) if own else (None, None)
         context = FillContext(
             timeframe=self.key.timeframe,
             bar_index=self.bars,
