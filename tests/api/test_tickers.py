@@ -26,7 +26,7 @@ FLAT: dict[str, Any] = {
 }
 RULES: dict[str, Any] = {
     **{"stop_loss": None, "take_profit": None, "trailing": None, "break_even": None, "time_stop": None, "flatten_before": None},
-    **{"sizing": "fixed", "cash": "100000"},
+    **{"leg_failure": "hold", "sizing": "fixed", "cash": "100000"},
 }
 
 

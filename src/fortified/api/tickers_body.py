@@ -19,7 +19,7 @@ from fortified.domain.ticker import TickerConfig
 _VENUE_KEY = re.compile(r"([a-z][a-z0-9]*)_(quantity|symbol)")
 _FIXED = (
     *("symbol", "ticker", "strategy", "timeframe", "trade_enabled", "enabled", "quantity", "demo", "parameters"),
-    *(*EXIT_NAMES, "sizing", "cash"),
+    *(*EXIT_NAMES, "leg_failure", "sizing", "cash"),
 )
 _ALIASES = {"ticker": "symbol", "enabled": "trade_enabled"}
 _MAX_QUANTITY = Decimal(1_000_000_000)
@@ -78,7 +78,7 @@ def ticker_answer(config: TickerConfig) -> dict[str, Any]:
         "trade_enabled": config.trade_enabled,
         "demo": config.demo,
     }
-    answer |= {name: getattr(config, name) for name in (*EXIT_NAMES, "sizing")} | {"cash": format(config.cash, "f")}
+    answer |= {name: getattr(config, name) for name in (*EXIT_NAMES, "leg_failure", "sizing")} | {"cash": format(config.cash, "f")}
     answer |= {f"{venue}_quantity": _shown(quantity) for venue, quantity in sorted(config.quantities.items())}
     answer |= {f"{venue}_symbol": symbol for venue, symbol in sorted(config.symbols.items())}
     own = {name: value for name, value in config.parameters.items() if name not in _FIXED}
@@ -144,6 +144,8 @@ def _rules(flat: Mapping[str, Any]) -> dict[str, Any]:
         for name in EXIT_NAMES
         if flat.get(name) is not None
     }
+    if flat.get("leg_failure") is not None:
+        rules["leg_failure"] = _words("leg_failure", flat["leg_failure"], "hold, alert or unwind")
     if flat.get("sizing") is not None:
         rules["sizing"] = _words("sizing", flat["sizing"], "fixed, all_in or 25%")
     if flat.get("cash") is not None:

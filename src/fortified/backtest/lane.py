@@ -174,8 +174,6 @@ class Lane:
         rules = self._rules if signal.exits is None else self._rules_of(signal)
         if not rules.rules:
             return
-        if not rules.rules.is_plain:
-            raise Unusual
         atr = self._range_at(number) if rules.rules.needs_atr else None
         if atr is None and rules.rules.needs_atr:
             self._refuse(int(self._tape.ts[place]), DenialCode.NO_EXIT_LEVEL, number + 1, signal.reason)
@@ -216,7 +214,7 @@ class Lane:
             if not signals:
                 return None
             signal = signals[-1]
-        if signal.limit is not None or signal.stop is not None:
+        if signal.limit is not None or signal.stop is not None or not (signal.exits is None or signal.exits.is_plain):
             raise Unusual
         return signal
 

@@ -168,6 +168,8 @@ class OrderEvent(msgspec.Struct, frozen=True):
     triggered: bool = False
     quantity: Decimal | None = None
     """What the order is for from now on, when that was only known at its fill."""
+    stop_price: Decimal | None = None
+    """Its stop from now on, where that was replaced."""
 
 
 def apply_event(order: Order, event: OrderEvent) -> Order:
@@ -201,6 +203,7 @@ def apply_event(order: Order, event: OrderEvent) -> Order:
         ts_submitted=event.ts_event if event.status is OrderStatus.SUBMITTED else order.ts_submitted,
         ts_updated=event.ts_event,
         triggered=order.triggered or event.triggered,
+        stop_price=order.stop_price if event.stop_price is None else event.stop_price,
         fill_ids=fill_ids,
         text=event.text or order.text,
     )

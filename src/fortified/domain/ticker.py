@@ -5,7 +5,7 @@ Owns the one canonical shape. The two documented request bodies are translated a
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -17,7 +17,8 @@ class TickerConfig(msgspec.Struct, frozen=True):
 
     ``quantities`` maps a venue to the units it trades (0 or absent: not there); ``symbols`` maps a venue to another symbol to trade there;
     ``parameters`` are the strategy's own, validated by it. the protective exits (``ExitRules``) are texts as a trader writes
-    them, ``sizing`` says how many units an entry is, ``cash`` is the money at the start of each account, which sizing by cash spends.
+    them, ``leg_failure`` what becomes of the legs that were filled when
+    another one was refused (``alert`` holds them and calls a person), ``sizing`` says how many units an entry is, ``cash`` is the money at the start of each account, which sizing by cash spends.
     """
 
     strategy: str
@@ -34,6 +35,7 @@ class TickerConfig(msgspec.Struct, frozen=True):
     break_even: str | None = None
     time_stop: str | None = None
     flatten_before: str | None = None
+    leg_failure: Literal["hold", "alert", "unwind"] = "hold"
     sizing: str = "fixed"
     cash: Decimal = Decimal(100_000)
 

@@ -35,10 +35,11 @@ from fortified.engine.inputs import (
     LegState,
     OrderChanged,
 )
+from fortified.engine.resident import ResidentStops
 from fortified.engine.reversal import Goal
 from fortified.engine.risk import TradingState
 from fortified.engine.stop_reversal import StopReversalHandler
-from fortified.engine.tick_level import NO_RANGE, Armed, Opened, TickLevelExecutor, Touch
+from fortified.engine.tick_level import NO_RANGE, TAKE_PROFIT, Armed, Opened, TickLevelExecutor, Touch
 from fortified.engine.timeframes import Line, OtherTimeframes
 from fortified.indicators.atr import ATR
 from fortified.strategies.base import BaseStrategy, StrategyPosition, failure, moment_of, signals_of
@@ -69,7 +70,9 @@ class EngineState(msgspec.Struct):
     armed: dict[AccountId, Armed] = {}
     atr: dict[str, Any] | None = None
     others: dict[str, Line] = {}
-    refused: dict[AccountId, str] = {}
+    refused: dict[AccountId, tuple[str, ...]] = {}
+    lapses: dict[AccountId, int] = {}
+    touched: dict[AccountId, int] = {}
 
 
 class Engine:
@@ -87,6 +90,8 @@ class Engine:
         self._wants_ticks = self._strategy.wants_ticks()
         self._handler = StopReversalHandler(config, calendar)
         self._executor = TickLevelExecutor(config.instrument, config.exits)
+        self._stops = ResidentStops(config.instrument)
+        self._resident = [leg for leg in config.legs if leg.resident]
         self._atr = ATR()
         self.others = (
             OtherTimeframes(config.instrument.symbol, config.timeframe, config.timeframes, calendar) if config.timeframes else None
@@ -117,7 +122,10 @@ class Engine:
         if self.others is not None and bar.timeframe != self.config.timeframe:
             if self.others.warm(bar):
                 self._show_other(bar)
-        elif self._feeds(bar):
+            return
+        if bar.flags & BarFlag.GAP:
+            self._start_over()
+        if self._feeds(bar):
             self._ask(bar, NO_TOUCHES, {})
 
     @property
@@ -132,8 +140,11 @@ class Engine:
 
     @property
     def deadline(self) -> int | None:
-        """The time (ns) from which on an open position is to be closed; None where there is none."""
-        return self._executor.deadline if self._executor.is_timed else None
+        """The time (ns) from which on an open position is to be closed, or a waiting entry called off; None where there is none."""
+        times = [*self._handler.lapses.values()]
+        if self._executor.is_timed and (close := self._executor.deadline) is not None:
+            times.append(close)
+        return min(times, default=None)
 
     @property
     def has_goals(self) -> bool:
@@ -172,6 +183,8 @@ class Engine:
             atr=self._atr.snapshot(),
             others={} if self.others is None else self.others.snapshot(),
             refused=dict(self._handler.refused),
+            lapses=dict(self._handler.lapses),
+            touched=dict(self._stops.touched),
         )
 
     def restore(self, state: EngineState) -> None:
@@ -179,10 +192,12 @@ class Engine:
         self._strategy.restore(state.strategy)
         self.bars_seen, self.warm_count = state.bars_seen, state.warm_count
         self._extremes = dict(state.extremes)
-        self._handler.restore(state.goals, state.exits, (state.entry_bar, state.entry_decision), state.recent, state.refused)
+        entry = (state.entry_bar, state.entry_decision)
+        self._handler.restore(state.goals, state.exits, entry, state.recent, state.refused, state.lapses)
         if self.others is not None:
             self.others.restore(state.others)
         self._executor.restore(state.armed)
+        self._stops.touched = dict(state.touched)
         if state.atr is not None:
             self._atr.restore(state.atr)
         self._commands = deque(state.commands, maxlen=COMMANDS_KEPT)
@@ -203,7 +218,9 @@ class Engine:
             self._protect_now(book)
         touches = NO_TOUCHES
         if self._executor.armed:
-            touches = self._touches(lambda account, leaving: self._executor.on_price(account, update.seq, update.price, leaving=leaving))
+            touches = self._touches(
+                lambda account, leaving: self._executor.on_price(account, update.seq, update.price, leaving=leaving), book
+            )
         overdue = self._overdue(touches) if self._executor.is_timed else NOT_DUE
         if not self._wants_ticks:
             return self._answer((), "", book, touches, overdue)
@@ -216,6 +233,8 @@ class Engine:
 
     def _on_bar(self, event: BarClosed, book: Book) -> Decision:
         bar = event.bar
+        if bar.flags & BarFlag.GAP:
+            self._start_over()
         if self.others is not None:
             for other in self.others.of_bar(bar):
                 self._show_other(other)
@@ -227,30 +246,50 @@ class Engine:
             step=self._step if from_bars else 0,
             missing=self._missing(),
         )
-        if self._bare:
-            self._protect_now(book)
         touches = NO_TOUCHES
         if from_bars:
             self.stretch(bar.high, bar.low, book)
-            touches = self._touches(lambda account, leaving: self._executor.on_bar(account, bar, leaving=leaving))
-        overdue = self._overdue(touches, self.bars_seen) if self._executor.is_timed else NOT_DUE
+            touches = self._touches(lambda account, leaving: self._executor.on_bar(account, bar, leaving=leaving), book)
+        if self._bare:  # nothing in this bar touches what is protected from now on
+            self._protect_now(book)
+        overdue = self._overdue(touches) if self._executor.is_timed else NOT_DUE
         if not fed:
-            return self._answer((), "", book, touches, overdue)
+            return self._with_stops(self._answer((), "", book, touches, overdue), book, move=True)
         signals = self._ask(bar, touches, book)
-        return self._answer(signals, f"b{bar.seq}.{bar.ts_open}", book, touches, overdue)
+        return self._with_stops(self._answer(signals, f"b{bar.seq}.{bar.ts_open}", book, touches, overdue), book, move=True)
 
     def _on_order(self, order: Order, fill: Fill | None, book: Book) -> Decision:
         denied = NOTHING
         if not book[order.account].quantity:
             self._extremes.pop(order.account, None)
             self._executor.disarm(order.account)
+            self._stops.forget(order.account)
         elif fill is not None and order.purpose is Purpose.ENTRY:
             denied = self._arm(order, fill, book)
         if order.account not in self._handler.goals or not order.is_terminal:
-            return denied
+            return self._with_stops(denied, book) if order.is_terminal and order.purpose is Purpose.ENTRY else denied
         self._moment = msgspec.structs.replace(self._now(), ts_event=max(self._now().ts_event, order.ts_updated))
         decision = self._handler.on_ended(order, book, self._moment, self.state)
-        return decision if denied is NOTHING else msgspec.structs.replace(decision, denials=denied.denials + decision.denials)
+        if denied is not NOTHING:
+            decision = msgspec.structs.replace(decision, denials=denied.denials + decision.denials)
+        return self._with_stops(decision, book) if order.purpose is Purpose.ENTRY else decision
+
+    def _with_stops(self, decision: Decision, book: Book, *, move: bool = False) -> Decision:
+        """``decision``, and the protective stops that have to rest at brokers; with ``move`` also where those that rest are to go."""
+        if not self._resident:
+            return decision
+        armed, made = self._executor.armed, list[Order | Denial]()
+        for leg in self._resident:
+            if leg.account in armed and leg.account not in self._handler.goals:
+                level = self._stops.missing(armed[leg.account], book[leg.account])
+                if level is not None:
+                    made.append(self._handler.rest(leg, book[leg.account], level, self._now(), self.state, self.bars_seen))
+        return msgspec.structs.replace(
+            decision,
+            orders=decision.orders + tuple(one for one in made if isinstance(one, Order)),
+            denials=decision.denials + tuple(one for one in made if isinstance(one, Denial)),
+            moves=tuple(self._stops.moved(armed, book)) if move else (),
+        )
 
     def _on_command(self, command: Command, book: Book) -> Decision:
         if command.command_id in self._commands:
@@ -273,7 +312,7 @@ class Engine:
     def _on_gap(self, event: GapSeen) -> Decision:
         self._start_over()
         if self.others is not None:
-            self.others.forget()
+            self.others.mark_gap()
         return NOTHING
 
     def _show_other(self, bar: Bar) -> None:
@@ -298,13 +337,13 @@ class Engine:
         self._strategy = self._create_strategy()
         self.warm_count = 0
         self._atr = ATR()
+        if self.others is not None:
+            self.others.recount()
 
     def _feeds(self, bar: Bar) -> bool:
-        """Count ``bar`` in; False when it began in the middle and would mislead the indicators. After a gap they begin anew."""
+        """Count ``bar`` in; False when it began in the middle and would mislead the indicators."""
         self.bars_seen += 1
         self.bar = bar
-        if bar.flags & BarFlag.GAP:
-            self._start_over()
         if bar.flags & BarFlag.PARTIAL_START:
             return False
         self.warm_count += 1
@@ -340,12 +379,11 @@ class Engine:
 
     def _arm(self, order: Order, fill: Fill, book: Book) -> Decision:
         """An entry filled: set the levels of the position. Says so where a distance cannot be told."""
-        own, leg = self._handler.exits.get(order.account), book[order.account]
-        rules = self.config.exits if own is None else own
+        rules, leg = self._rules_of(order.account), book[order.account]
         if not rules or leg.average_price is None:
             return NOTHING
         opened = self._opened(order.account, leg, rules, fill.seq, fill.ts_event, by_limit=order.limit_price is not None)
-        self._executor.arm(order.account, own, opened)
+        self._executor.arm(order.account, self._handler.exits.get(order.account), opened)
         if self._atr.so_far is None and rules.needs_atr:
             return Decision(denials=(Denial(DenialCode.NO_EXIT_LEVEL, NO_RANGE, order.account, order.ts_updated, order.reason),))
         return NOTHING
@@ -353,7 +391,7 @@ class Engine:
     def _opened(self, account: AccountId, leg: LegState, rules: ExitRules, seq: int, ts_event: int, *, by_limit: bool = False) -> Opened:
         """A position as the levels see it."""
         assert leg.average_price is not None
-        session = None if rules.flatten_before is None else self._calendar.session_at(ts_event)
+        session = None if rules.flatten_before is None else self._calendar.session_at(ts_event) or self._calendar.session_after(ts_event)
         sign = 1 if leg.quantity > 0 else -1
         end = None if session is None else session.close_ns
         entry = self._now().price if self._is_elsewhere(account) else float(leg.average_price)
@@ -365,19 +403,25 @@ class Engine:
 
     def protect(self, book: Book) -> list[AccountId]:
         """Set levels, with the next event, for open positions that have none; whose these are."""
-        held = [account for account, leg in book.items() if leg.quantity] if self.config.exits else []
-        self._bare = [account for account in held if account not in self._executor.armed]
+        held = [account for account, leg in book.items() if leg.quantity and account not in self._executor.armed]
+        self._bare = [account for account in held if self._rules_of(account)]
         return list(self._bare)
+
+    def _rules_of(self, account: AccountId) -> ExitRules:
+        """The rules of the latest entry: those of its signal, else the configured ones."""
+        own = self._handler.exits.get(account)
+        return self.config.exits if own is None else own
 
     def _protect_now(self, book: Book) -> None:
         """As if the positions had been opened now at their average price."""
-        now, rules = self._now(), self.config.exits
+        now = self._now()
         for account in self._bare:
             if book[account].quantity and account not in self._executor.armed:
-                self._executor.arm(account, None, self._opened(account, book[account], rules, now.seq, now.ts_event))
+                opened = self._opened(account, book[account], self._rules_of(account), now.seq, now.ts_event)
+                self._executor.arm(account, self._handler.exits.get(account), opened)
         self._bare = []
 
-    def _overdue(self, touches: Touches, bars: int | None = None) -> Overdue:
+    def _overdue(self, touches: Touches) -> Overdue:
         """The accounts whose time is over, with the reason; not those that are leaving already."""
         now = self._now()
         found = {
@@ -385,18 +429,24 @@ class Engine:
             for account, armed in self._executor.armed.items()
             if account not in touches
             and self._handler.may_touch(account, armed.sign)
-            and (reason := self._executor.overdue(account, now.ts_event, now.step, bars)) is not None
+            and (reason := self._executor.overdue(account, now.ts_event, now.step, self.bars_seen)) is not None
         }
         return found or NOT_DUE
 
-    def _touches(self, look: Callable[[AccountId, bool], Touch | None]) -> Touches:
+    def _touches(self, look: Callable[[AccountId, bool], Touch | None], book: Book) -> Touches:
         """The accounts whose levels ``look`` finds touched; it is told whether an exit is on its way already."""
         found = {
             account: touch
             for account, armed in list(self._executor.armed.items())
             if (touch := look(account, not self._handler.may_touch(account, armed.sign))) is not None
         }
+        if found and self._resident:
+            found = {account: touch for account, touch in found.items() if not self._is_left(account, touch, book)}
         return found or NO_TOUCHES
+
+    def _is_left(self, account: AccountId, touch: Touch, book: Book) -> bool:
+        """Whether a stop that rests at the broker is to act on the touch."""
+        return touch.reason != TAKE_PROFIT and self._stops.is_left_to(account, book[account], self._now().ts_event)
 
     def _position(self, book: Book, touches: Touches) -> StrategyPosition | None:
         """Where the strategy stands: the first account, by name, that is not flat and not being stopped out now."""

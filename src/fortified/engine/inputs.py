@@ -68,6 +68,8 @@ class Leg(msgspec.Struct, frozen=True):
     symbol: str
     quantity: Decimal
     instrument: Instrument | None = None
+    resident: bool = False
+    """Whether a protective stop is to rest at its broker."""
 
 
 class LegState(msgspec.Struct, frozen=True):
@@ -113,6 +115,7 @@ class DenialCode(enum.StrEnum):
     NO_CASH = "NO_CASH"
     NO_EXIT_LEVEL = "NO_EXIT_LEVEL"
     NO_LEG_PRICE = "NO_LEG_PRICE"
+    LEG_FAILED = "LEG_FAILED"
 
 
 class Denial(msgspec.Struct, frozen=True):
@@ -132,6 +135,8 @@ class Decision(msgspec.Struct, frozen=True):
     cancels: tuple[str, ...] = ()
     denials: tuple[Denial, ...] = ()
     signal: Signal | None = None
+    moves: tuple[tuple[str, Decimal], ...] = ()
+    """Resting stops, by order id, with their new prices."""
 
 
 NOTHING = Decision()

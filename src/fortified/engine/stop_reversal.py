@@ -15,10 +15,11 @@ from fortified.domain.account import AccountId, Mode, mode_of
 from fortified.domain.calendar import Calendar
 from fortified.domain.exits import ExitRules
 from fortified.domain.order import ZERO, Order, OrderStatus, OrderType, Purpose
-from fortified.domain.signal import Signal, Target
+from fortified.domain.signal import OrderSide, Signal, Target
 from fortified.domain.timeframe import Timeframe
 from fortified.engine.config import EngineConfig, Moment
 from fortified.engine.inputs import NOTHING, Book, Decision, Denial, DenialCode, Leg, LegState
+from fortified.engine.resident import PROTECTIVE_STOP
 from fortified.engine.reversal import Goal, NextOrder, next_order
 from fortified.engine.risk import RiskContext, TradingState, check
 from fortified.engine.sizing import affordable
@@ -136,6 +137,23 @@ class StopReversalHandler:
             elif outcome is not None:
                 denials.append(outcome)
         return Decision(tuple(orders), tuple(cancels), tuple(denials)) if orders or cancels or denials else NOTHING
+
+    def rest(self, leg: Leg, held: LegState, level: Decimal, moment: Moment, state: TradingState, bar_index: int) -> Order | Denial:
+        """A stop at ``level`` for all of the position, to rest at the broker."""
+        goal = Goal(
+            decision_id=f"p{moment.seq}.{moment.ts_event}",
+            target=Target.FLAT,
+            reason=PROTECTIVE_STOP,
+            ts_event=moment.ts_event,
+            seq=moment.seq,
+            reference_price=self._config.instrument.price(moment.price),
+            bar_index=bar_index,
+        )
+        side = OrderSide.SELL if held.quantity > 0 else OrderSide.BUY
+        step = NextOrder(side, abs(held.quantity), Purpose.EXIT, OrderType.STOP, None, level)
+        order = self._order(leg, goal, step, held, moment)
+        context = msgspec.structs.replace(self._context(held, leg, goal, step, moment, state), session_open=True, fresh=True)
+        return self._refusal(leg, order, goal, context) or order
 
     def on_ended(self, order: Order, book: Book, moment: Moment, state: TradingState) -> Decision:
         """An order ended: the next one, or the end of the goal."""

@@ -182,14 +182,14 @@ class TickLevelExecutor:
         times = [time for armed in self.armed.values() for time in (armed.expires, armed.flatten_at) if time is not None]
         return min(times, default=None)
 
-    def overdue(self, account: AccountId, ts_event: int, step: int, bars: int | None) -> str | None:
+    def overdue(self, account: AccountId, ts_event: int, step: int, bars: int) -> str | None:
         """Why the position is to be closed now; nothing can be done for ``step`` ns from now on. ``bars``: as many closed by now."""
         armed = self.armed[account]
         if armed.flatten_at is not None and is_due(armed.flatten_at, ts_event, step):
             return SESSION_END
         if armed.expires is not None and ts_event >= armed.expires:
             return TIME_STOP
-        return TIME_STOP if armed.last_bar is not None and bars is not None and bars >= armed.last_bar else None
+        return TIME_STOP if armed.last_bar is not None and bars >= armed.last_bar else None
 
     def on_price(self, account: AccountId, seq: int, price: float, *, leaving: bool = False) -> Touch | None:
         """A trade: the level it touches, if any. The trailing stop moves behind it; nothing is touched while ``leaving`` already."""

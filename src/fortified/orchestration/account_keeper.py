@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from fortified.domain.account import AccountId
-from fortified.domain.errors import AmbiguousOrder, FortifiedError, StoreUnavailable, VenueError
+from fortified.domain.errors import AmbiguousOrder, FortifiedError, InvariantError, StoreUnavailable, VenueError
 from fortified.domain.order import Order, OrderStatus
 from fortified.domain.venue import AccountStanding, Balances, VenueOrder, VenuePosition
 from fortified.orchestration.reconciliation import Comparison, Difference, compare, place
@@ -112,6 +112,7 @@ class AccountKeeper:
         self._absent: dict[str, int] = {}
         self._ts_orders: int | None = None
         self._ts_positions: int | None = None
+        self._ts_standing: int | None = None
         self._order_news, self._position_news = asyncio.Event(), asyncio.Event()
         self._settled = asyncio.Event()
 
@@ -187,12 +188,13 @@ class AccountKeeper:
         before = self._alarms.get(order.order_id, "")
         try:
             seen = await self.broker.find(order)
-        except AmbiguousOrder as error:
+            alarm = "" if seen is None else await self._orders.report(order, seen)
+        except (AmbiguousOrder, InvariantError) as error:  # a person's question; the other orders are looked at all the same
             await self._alarm(order, before, str(error))
             return
         if seen is not None:
             self._absent.pop(order.order_id, None)
-            await self._alarm(order, before, await self._orders.report(order, seen))
+            await self._alarm(order, before, alarm)
         elif order.status in UNSENT and order.venue_order_id is None:
             count = self._absent[order.order_id] = self._absent.get(order.order_id, 0) + 1
             if count >= self._pace.absent_reads:
@@ -231,18 +233,28 @@ class AccountKeeper:
         """
         self._position_news.clear()
         positions = tuple(await self.broker.positions())
-        if not self._ready or self._standing is None:
-            self._standing, self._balances = await self.broker.standing(), await self.broker.balances()
+        await self._read_standing()
         external = await self._store.external(self.account)
         ledger = [position for position in await self._ledger.positions() if position.account == self.account]
         comparison = compare(ledger, positions, external, self._orders.symbols(self.account))
         found = {difference.what: difference for difference in comparison.differences}
         confirmed = {what: one for what, one in found.items() if self._suspected.get(what) == one}
-        repeated = self._ts_positions is not None and positions == self._positions
+        repeated = self._ts_positions is not None and _units(positions) == _units(self._positions)
         self._positions, self._comparison, self._suspected = positions, comparison, found
         self._ts_positions = self._clock.now_ns()
         await self._conclude(confirmed, repeated=repeated)
         return not (found.keys() - confirmed.keys())
+
+    async def _read_standing(self) -> None:
+        """What the account may do and what it is worth, once per ``positions_s``."""
+        now = self._clock.now_ns()
+        if self._ready and self._ts_standing is not None and now - self._ts_standing < self._pace.positions_s * 1e9:
+            return
+        standing, self._balances = await self.broker.standing(), await self.broker.balances()
+        closing = self._standing is not None and self._standing.closing_only
+        self._standing, self._ts_standing = standing, now
+        if self._ready and standing.closing_only != closing:
+            await self._orders.refresh(self.account)
 
     async def _conclude(self, confirmed: dict[str, Difference], *, repeated: bool) -> None:
         for what in confirmed.keys() - self._confirmed.keys():
@@ -349,6 +361,11 @@ class AccountKeeper:
         if text != self._problem:
             self._problem = text
             self._log.warning("the broker does not answer", account=self.account, reason=text)
+
+
+def _units(positions: Iterable[VenuePosition]) -> dict[str, Decimal]:
+    """What is held, without the time at which that was read."""
+    return {one.symbol: one.quantity for one in positions if one.quantity}
 
 
 async def _wait(news: asyncio.Event, seconds: float) -> None:

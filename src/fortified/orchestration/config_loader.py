@@ -78,6 +78,8 @@ def with_canonical_rules(config: TickerConfig) -> TickerConfig:
         ConfigError: one of them is not understood or out of its bounds; it is named.
     """
     sizing = Sizing.parse(config.sizing)
+    if config.leg_failure not in ("hold", "alert", "unwind"):
+        raise ConfigError(f"leg_failure {config.leg_failure!r} is unknown; choose hold, alert or unwind")
     if not config.cash.is_finite() or config.cash <= ZERO:
         raise ConfigError(f"cash {config.cash} is not possible; give an amount above 0")
     return msgspec.structs.replace(

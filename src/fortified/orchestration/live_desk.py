@@ -10,6 +10,7 @@ from fortified.domain.order import Order
 from fortified.domain.venue import VenueOrder
 from fortified.orchestration.account_keeper import AccountKeeper
 from fortified.orchestration.order_tracking import OrderTrackingService
+from fortified.orchestration.reconciliation import place
 from fortified.orchestration.strategy_runner import StrategyRunner
 
 
@@ -42,6 +43,22 @@ class LiveDesk:
         keeper = self.keepers.get(account)
         if keeper is not None:
             keeper.look()
+
+    def claimed(self, account: AccountId) -> frozenset[str]:
+        """The broker's ids of all orders of ours on ``account``."""
+        return self._tracker.claimed(account)
+
+    def claim(self, orders: Iterable[Order]) -> None:
+        """Note orders of before."""
+        self._tracker.claim(orders)
+
+    def runner(self, account: AccountId, strategy: str, what: str) -> StrategyRunner | None:
+        """The runner of ``strategy`` that trades ``what`` on ``account``."""
+        for runner in self._runners:
+            legs = [leg for leg in runner.engine.config.legs if leg.account == account and place(leg.symbol) == place(what)]
+            if runner.key.strategy == strategy and legs:
+                return runner
+        return None
 
     # --- what keepers ask ---
 

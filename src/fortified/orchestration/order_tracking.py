@@ -11,6 +11,7 @@ from fortified.domain.order import TRANSITIONS, Order, OrderEvent, apply_event
 from fortified.ports import LedgerUnit
 
 ENDED_KEPT = 1000
+CLAIMS_KEPT = 20_000
 
 
 class OrderTrackingService:
@@ -19,6 +20,7 @@ class OrderTrackingService:
     def __init__(self) -> None:
         self._orders: dict[str, Order] = {}
         self._ended: dict[str, Order] = {}  # canceled or expired, and a fill may still be on its way
+        self._claimed: dict[AccountId, dict[str, None]] = {}
 
     def open(self, order: Order, unit: LedgerUnit) -> bool:
         """Take a new intent in. False when it is known already: a crash came between, and it must not be sent twice."""
@@ -44,7 +46,21 @@ class OrderTrackingService:
         self._keep(order)
         return order
 
+    def claim(self, orders: Iterable[Order]) -> None:
+        """Note which orders of the venues are ours, the ended ones too: no other of our orders can be them."""
+        for order in orders:
+            if order.venue_order_id is not None:
+                known = self._claimed.setdefault(order.account, {})
+                known[order.venue_order_id] = None
+                if len(known) > CLAIMS_KEPT:
+                    del known[next(iter(known))]
+
+    def claimed(self, account: AccountId) -> frozenset[str]:
+        """The venue's ids of all orders of ours on ``account``, as far back as they are kept."""
+        return frozenset(self._claimed.get(account, ()))
+
     def _keep(self, order: Order) -> None:
+        self.claim((order,))
         self._orders.pop(order.order_id, None)
         self._ended.pop(order.order_id, None)
         if not order.is_terminal:
@@ -61,6 +77,7 @@ class OrderTrackingService:
             del self._orders[order_id]
         for order in orders:
             self._orders[order.order_id] = order
+            self.claim((order,))
 
     def get(self, order_id: str) -> Order | None:
         """The working order of that id."""

@@ -181,6 +181,7 @@ class Preparation:
             made_of=made_of,
             frozen=self.desk.frozen,
             sent=self.desk.look,
+            leg_failure=config.leg_failure,
             fees={account_id(Mode(key.mode), venue): self._workshop.fees(venue) for venue in config.venues},
             past=past,
         )
@@ -200,7 +201,7 @@ class Preparation:
     def _leg(self, mode: Mode, venue: str, config: TickerConfig) -> Leg:
         symbol = config.symbols.get(venue, config.symbol)
         own = None if symbol == config.symbol else self._workshop.instrument(symbol)
-        return Leg(account_id(mode, venue), symbol, config.quantities[venue], own)
+        return Leg(account_id(mode, venue), symbol, config.quantities[venue], own, resident=mode is Mode.LIVE and own is None)
 
     def _engine(self, key: RunnerKey, strategy: type[BaseStrategy], config: TickerConfig, instrument: Instrument) -> Engine:
         legs = tuple(self._leg(Mode(key.mode), venue, config) for venue in config.venues)

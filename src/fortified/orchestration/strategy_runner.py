@@ -14,12 +14,12 @@ import msgspec
 
 from fortified.domain.account import AccountId
 from fortified.domain.calendar import Calendar
-from fortified.domain.errors import StoreUnavailable, VenueError
+from fortified.domain.errors import Refused, StoreUnavailable, VenueError
 from fortified.domain.instrument import Instrument
 from fortified.domain.market import Bar, BarUpdate
 from fortified.domain.order import ZERO, Fill, Order, OrderEvent, OrderStatus, Purpose
 from fortified.domain.position import FillContext
-from fortified.domain.signal import Signal
+from fortified.domain.signal import Signal, Target
 from fortified.domain.timeframe import Timeframe
 from fortified.domain.venue import VenueFill, VenueOrder
 from fortified.engine.digest import Digest
@@ -44,7 +44,7 @@ from fortified.orchestration.events import DenialSeen, Listeners, RunnerStatus
 from fortified.orchestration.order_tracking import OrderTrackingService
 from fortified.orchestration.symbol_publisher import seq_of
 from fortified.orchestration.trade_state_manager import TradeStateManager
-from fortified.orchestration.venue_reports import read
+from fortified.orchestration.venue_reports import adoption, read
 from fortified.orchestration.warmup_splice import Splice
 from fortified.ports import ORIGIN, BaseBroker, BusEvent, BusReader, Clock, EntryId, Ledger, LedgerUnit, RunnerKey, VenueBroker
 
@@ -53,6 +53,7 @@ QUIET_TICKS = 256
 """Ticks that may be taken in before the commit that acknowledges them; after a crash they are taken in again, with the same result."""
 EXPECTED = frozenset({DenialCode.WARMING_UP, DenialCode.STALE_DATA})
 """Denials that come in numbers while a runner catches up, and mean nothing then."""
+REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.EXPIRED})
 RETRY_FIRST_S, RETRY_LAST_S = 0.05, 2.0
 
 
@@ -117,6 +118,7 @@ class StrategyRunner:
         made_of: str = "",
         frozen: Callable[[AccountId, str], str] = _nothing_frozen,
         sent: Callable[[AccountId], None] = _nobody_asks,
+        leg_failure: str = "hold",
         fees: Mapping[AccountId, FeeModel] | None = None,
         past: Past | None = None,
     ) -> None:
@@ -141,6 +143,7 @@ class StrategyRunner:
         self._made_of = made_of
         self._frozen = frozen
         self._sent = sent
+        self._leg_failure = leg_failure
         self._fees = fees or {}
         self._past = past
         self._splice = Splice(Timeframe.parse(engine.config.timeframe), calendar)
@@ -148,6 +151,7 @@ class StrategyRunner:
         self._book: dict[AccountId, LegState] = {}
         self._outbox: list[Order] = []  # decided, not yet sent
         self._cancels: list[str] = []
+        self._moves: list[tuple[str, Decimal]] = []
         self._lock = asyncio.Lock()
         self._moved = asyncio.Event()
         self.joined = ORIGIN
@@ -287,6 +291,27 @@ class StrategyRunner:
             await self._carry_out()
             await self._commit()
 
+    async def adopt(self, account: AccountId, units: Decimal, price: Decimal | None, actor: str) -> None:
+        """Book ``units`` (signed) that the broker has and the ledger has not, at ``price`` or else the last one, as a marked fill.
+
+        Raises:
+            Refused: an order works on that leg, or no price is known.
+        """
+        async with self._lock:
+            leg, last = self._legs[account], self.last
+            if self._working(account):
+                raise Refused([f"orders of {self.key} work on {account}; cancel them first, then adopt"])
+            known = price if price is not None else None if last is None else self._instrument(account).price(last.close)
+            if known is None or self._clock is None:
+                raise Refused([f"no price of {leg.symbol} is known; wait for the first one, then adopt"])
+            for fill in adoption(self.key.strategy, leg, self._book[account], units, known, self._clock.now_ns(), self.seq):
+                self._unit.fills.append(fill)
+                self._book_fill(fill)
+            self._log.warning("a position was adopted", runner=str(self.key), account=account, units=str(units), actor=actor)
+            self._refresh()
+            self.engine.protect(self._book)
+            await self._commit()
+
     async def refresh(self) -> None:
         """Take the book anew: what is frozen has changed."""
         async with self._lock:
@@ -354,7 +379,7 @@ class StrategyRunner:
             happened = broker.on_market(payload)
             if happened:
                 self._settle(happened)
-        if self._outbox or self._cancels:
+        if self._outbox or self._cancels or self._moves:
             await self._carry_out()
         self.last = payload
         self._acknowledge(event)  # with what the market did at the broker already durable, not before
@@ -365,7 +390,7 @@ class StrategyRunner:
             self.digest.add(payload)
             self._decide(BarClosed(payload, self._is_fresh(payload.ts_close)))
             await self._look_back(payload)
-        if self._outbox or self._cancels:
+        if self._outbox or self._cancels or self._moves:
             await self._carry_out()
 
     async def _look_back(self, bar: Bar) -> None:
@@ -393,6 +418,7 @@ class StrategyRunner:
             self.orders += len(opened)
             self._refresh()
         self._cancels.extend(decision.cancels)
+        self._moves.extend(decision.moves)
         self._note(decision)
         return decision
 
@@ -407,18 +433,35 @@ class StrategyRunner:
             self._refresh()
             self._listeners.emit(order)
             self._decide(OrderChanged(order, event.fill))
+            if order.status in REFUSED and order.purpose is Purpose.ENTRY and not order.filled_quantity:
+                self._on_refused_leg(order)
+
+    def _on_refused_leg(self, order: Order) -> None:
+        """One broker refused what another may have filled: the owner decided what becomes of that."""
+        others = [account for account, leg in self._book.items() if account != order.account and (leg.quantity or leg.working)]
+        if not others:
+            return
+        text = f"{order.account} refused its leg ({order.text or 'no reason given'}), while {', '.join(others)} trades: {self._leg_failure}"
+        if self._leg_failure != "hold":
+            self._log.warning("a leg failed", runner=str(self.key), order=order.order_id, text=text)
+            self._note(Decision(denials=(Denial(DenialCode.LEG_FAILED, text, order.account, order.ts_updated, order.reason),)))
+        if self._leg_failure == "unwind":
+            self._decide(Command(f"unwind-{order.order_id}", Target.FLAT, "leg_failed", order.ts_updated))
 
     async def _carry_out(self) -> None:
         """Make intents durable, then send them, then see what follows from that, until quiet."""
-        while self._outbox or self._cancels:
+        while self._outbox or self._cancels or self._moves:
             orders, self._outbox = self._outbox, []
             cancels, self._cancels = self._cancels, []
+            moves, self._moves = self._moves, []
             await self._commit()
             for order, events in zip(orders, await self._place(orders), strict=True):
                 self._settle(events)
                 self._sent(order.account)
             for order_id in cancels:
                 await self._cancel(order_id)
+            for order_id, price in moves:
+                await self._move(order_id, price)
 
     async def _place(self, orders: Sequence[Order]) -> Sequence[Sequence[OrderEvent]]:
         """Send; to several real venues at once. One that was not sent for certain waits in doubt, as one of unknown fate does."""
@@ -453,6 +496,18 @@ class StrategyRunner:
             self._settle(await self._brokers[order.account].cancel_order(order, now))
         except VenueError as error:  # it stays as it is, and whoever wants it gone asks again
             self._log.warning("a cancel could not be sent", runner=str(self.key), order=order_id, reason=str(error))
+
+    async def _move(self, order_id: str, price: Decimal) -> None:
+        """Ask for another price of a stop that rests; where that fails it stays where it is, and the next bar asks again."""
+        order = self._tracker.get(order_id)
+        broker = None if order is None else self._brokers[order.account]
+        if order is None or not isinstance(broker, VenueBroker):
+            return
+        try:
+            self._settle(await broker.replace_order(order, None, price))
+        except (VenueError, Refused) as error:
+            self._log.warning("a stop could not be moved", runner=str(self.key), order=order_id, reason=str(error))
+        self._sent(order.account)
 
     def _book_fill(self, fill: Fill) -> None:
         own = self._legs[fill.account].instrument is None  # extremes of the signal's symbol say nothing of another

@@ -23,7 +23,9 @@ from fortified.orchestration.account_keeper import AccountKeeper, AccountReport,
 from fortified.orchestration.aggregation_manager import AggregationManager
 from fortified.orchestration.config_loader import ConfigLoader, Strategies
 from fortified.orchestration.events import HealthReport, Listeners, ManualOutcome, RunnerStatus, StrategyInfo
+from fortified.orchestration.order_tracking import CLAIMS_KEPT
 from fortified.orchestration.preparation import Preparation, Workshop
+from fortified.orchestration.reconciliation import Difference
 from fortified.orchestration.strategy_runner import StrategyRunner
 from fortified.ports import BaseDataSource, BusReader, Clock, DesiredRun, RunnerKey, Store, StreamRef
 from fortified.strategies.base import BaseStrategy
@@ -154,6 +156,8 @@ class TradingManager:
         """Begin to compare every live account with its broker."""
         tasks = []
         desk = self._preparation.desk
+        if self._around.live_venues():
+            desk.claim(await self.store.ledger.orders(limit=CLAIMS_KEPT))
         for venue in self._around.live_venues():
             broker = self._around.live_broker(venue)
             if broker is None:
@@ -180,6 +184,28 @@ class TradingManager:
     def accounts(self) -> list[AccountReport]:
         """Ledger and broker of every live account."""
         return [keeper.report() for keeper in self.keepers()]
+
+    def claimed(self, account: AccountId) -> frozenset[str]:
+        """The broker's ids of all orders of ours on ``account``: no order of unknown fate can be one of them."""
+        return self._preparation.desk.claimed(account)
+
+    async def adopt(self, account: str, what: str, strategy: str, *, actor: str) -> Difference:
+        """Take the broker's position in ``what`` as that of ``strategy``: the ledger gets a marked fill of the difference.
+
+        Raises:
+            NotFound: no such account or running strategy there. Refused: both sides agree, or several contracts are held.
+        """
+        keeper = self.keeper(account)
+        runner = self._preparation.desk.runner(keeper.account, strategy, what)
+        if runner is None:
+            raise NotFound(f"strategy {strategy!r} does not run on {what} at {account}; start it, or declare the difference external")
+        difference, held = await keeper.differing(what)
+        if difference.venue - difference.external and held is None:
+            raise Refused([f"{difference.text}; several contracts are held, so their price is not known: close all but one first"])
+        units = difference.venue - difference.external - difference.ledger
+        await runner.adopt(keeper.account, units, None if held is None else held.average_price, actor)
+        keeper.look()
+        return difference
 
     def keeper(self, account: str) -> AccountKeeper:
         """Raises NotFound: there is no such live account."""

@@ -4,14 +4,16 @@ Owns that translation: fills by the venue's ids, each once; ends only when every
 known to us are told, never guessed. Pure, and idempotent: the same word twice gives no event.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from fortified.domain.errors import InvariantError
-from fortified.domain.order import TERMINAL, TRANSITIONS, Fill, Order, OrderEvent, OrderStatus, apply_event
+from fortified.domain.order import TERMINAL, TRANSITIONS, Fill, Order, OrderEvent, OrderStatus, Purpose, apply_event
+from fortified.domain.signal import OrderSide
 from fortified.domain.venue import VenueFill, VenueOrder
+from fortified.engine.inputs import Leg, LegState
 
 S = OrderStatus
 FeeOf = Callable[[VenueFill], Decimal]
@@ -58,8 +60,33 @@ def read(order: Order, seen: VenueOrder, *, seq: int, fee_of: FeeOf) -> Reading:
         words = f"the venue calls order {seen.venue_order_id} {seen.raw_status!r}, which is not known here; look at it there"
         return Reading(events, incomplete, words)
     if not incomplete and _is_news(order, seen):
-        add(OrderEvent(order.order_id, seen.status, seen.ts_updated, seen.text, seen.replaced_by or seen.venue_order_id))
+        moved = None if order.stop_price is None or seen.stop_price == order.stop_price else seen.stop_price
+        told = seen.replaced_by or seen.venue_order_id
+        add(OrderEvent(order.order_id, seen.status, seen.ts_updated, seen.text, told, stop_price=moved))
     return Reading(events, incomplete)
+
+
+def adoption(strategy: str, leg: Leg, held: LegState, units: Decimal, price: Decimal, now_ns: int, seq: int) -> Iterator[Fill]:
+    """The marked fills, at no fee, that change the ledger's position of ``leg`` by ``units`` (signed): through zero in two."""
+    closing = min(abs(units), abs(held.quantity)) if units * held.quantity < 0 else Decimal(0)
+    for number, (quantity, purpose) in enumerate(((closing, Purpose.EXIT), (abs(units) - closing, Purpose.ENTRY)), 1):
+        if quantity:
+            name = f"adopted-{leg.account}-{leg.symbol}-{now_ns}"
+            yield Fill(
+                fill_id=f"{name}.{number}",
+                order_id=name,
+                account=leg.account,
+                strategy=strategy,
+                symbol=leg.symbol,
+                side=OrderSide.BUY if units > 0 else OrderSide.SELL,
+                quantity=quantity,
+                price=price,
+                fee=Decimal(0),
+                ts_event=now_ns,
+                seq=seq,
+                reason="adopted",
+                purpose=purpose,
+            )
 
 
 def _is_news(order: Order, seen: VenueOrder) -> bool:

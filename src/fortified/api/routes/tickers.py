@@ -58,6 +58,7 @@ class TickerOut(BaseModel):
     break_even: str | None
     time_stop: str | None
     flatten_before: str | None
+    leg_failure: str
     sizing: str
     cash: Number
     parameters: dict[str, Any]
@@ -105,7 +106,8 @@ async def put_ticker(body: TickerBody, _: Trader, manager: ManagerDep) -> Ticker
     tastytrade for futures and to schwab for equities. `stop_loss`, `take_profit`, `trailing` and `break_even` are distances, `20ticks`,
     `10pts`, `0.5%` or `1.5atr`; `time_stop` is `20bars` or `30min`, `flatten_before` a time before the session's end; `sizing` is
     `fixed`, `all_in` or a share of the equity such as `25%`, which begins with `cash`. All other keys are the strategy's parameters
-    (`GET /api/strategies`).
+    (`GET /api/strategies`). `leg_failure` is what becomes of a leg that was filled when another broker refused its own: `hold`, `alert`
+    or `unwind`.
     """
     return _answer(await manager.put_ticker(parse_ticker(body, _parameters(manager))))
 
