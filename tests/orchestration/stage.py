@@ -31,7 +31,7 @@ from fortified.orchestration.strategy_runner import RunnerLog, StrategyRunner
 from fortified.orchestration.trade_state_manager import TradeStateManager
 from fortified.ports import BaseDataSource, Ledger, LedgerUnit, RunnerKey, Store
 from fortified.storage.memory import MemoryStore
-from fortified.strategies.base import BaseStrategy, StrategyConfig
+from fortified.strategies.base import BaseStrategy, StrategyConfig, own_timeframes
 from fortified.strategies.ema_crossover import EMACrossoverStrategy
 
 FAST = {"period_1": 1, "period_2": 3}
@@ -137,6 +137,7 @@ class Run:
                 exits=exits,
                 sizing=sizing,
                 cash=cash,
+                timeframes=own_timeframes(strategy(config, logging.getLogger("test"))),
             ),
             lambda: strategy(config, logging.getLogger("test")),
             calendar,

@@ -1,8 +1,9 @@
 """Killed at every commit, before it and after it: what comes out in the end is what would have come out anyway."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
+from zlib import crc32
 
 import pytest
 from tests.builders import bar
@@ -11,6 +12,7 @@ from tests.orchestration.stage import WAVE, CrashingLedger, ListSource, Run, sur
 from fortified.domain.exits import ExitRules
 from fortified.domain.market import Bar
 from fortified.domain.order import Purpose
+from fortified.domain.signal import Signal
 from fortified.engine.fills import FillModel
 from fortified.engine.result import RunResult
 from fortified.engine.sizing import Sizing
@@ -18,6 +20,8 @@ from fortified.indicators.atr import ATR_PERIOD
 from fortified.orchestration import replay
 from fortified.ports import Ledger
 from fortified.storage.memory import MemoryStore
+from fortified.strategies.base import Logger, StrategyConfig, StrategyPosition
+from fortified.strategies.ema_crossover import EMACrossoverStrategy
 
 pytestmark = pytest.mark.anyio
 
@@ -42,7 +46,31 @@ PROTECTED: dict[str, dict[str, Any]] = {
     "average true ranges": {"exits": ExitRules.parse("0.5atr", "1atr"), "warmup": ATR_PERIOD},
     "half of the equity": {"exits": ExitRules.parse("8ticks"), "sizing": Sizing.parse("50%"), "cash": Decimal(4_000_000)},
     "bars with stops": {"exits": ExitRules.parse("5ticks", "9ticks")},
+    "break-even and bars": {"exits": ExitRules.parse("9ticks", break_even="3ticks", time_stop="3bars")},
+    "time": {"exits": ExitRules.parse("30ticks", time_stop="9s")},
 }
+
+
+class TwoSpeeds(EMACrossoverStrategy):
+    """Crosses in the direction of the last bars of two other timeframes; what it was shown is in the reason of its orders."""
+
+    name: ClassVar[str] = "two_speeds"
+
+    def __init__(self, config: StrategyConfig, logger: Logger) -> None:
+        super().__init__(config, logger)
+        self.shown = 0
+
+    def timeframes(self) -> Mapping[str, int]:
+        return {"10s": 1, "9t": 1}
+
+    def on_other_bar(self, bar: Bar) -> None:
+        self.shown = crc32(f"{bar.timeframe} {bar.ts_open} {bar.close} {bar.ticks}".encode(), self.shown)
+
+    def on_new_bar(self, bar: Bar, current_position: StrategyPosition | None) -> Signal | None:
+        signal = super().on_new_bar(bar, current_position)
+        return None if signal is None else Signal(signal.target, f"{signal.reason} {self.shown}")
+
+
 Build = Callable[[MemoryStore, Ledger], Run]
 
 
@@ -52,6 +80,8 @@ def builder(name: str) -> Build:
             return Run(store, ListSource(BARS, bars="1"), timeframe="1", ledger=ledger, **PROTECTED.get(name, {}))
         if name == "merged bars":
             return Run(store, ListSource(BARS, bars="1"), timeframe="5", ledger=ledger)
+        if name == "two timeframes":
+            return Run(store, ListSource(TICKS), strategy=TwoSpeeds, ledger=ledger)
         venues = ("schwab_like", "tastytrade") if name == "two accounts" else ("tastytrade",)
         timeframe = "7s" if name == "time bars" else "4t"
         return Run(
@@ -65,7 +95,7 @@ def shape(result: RunResult) -> tuple[object, ...]:
     return (result.digest, result.bars, result.orders, list(result.fills), list(result.trades), result.open_quantity)
 
 
-@pytest.mark.parametrize("name", ["next", "last", "late", "two accounts", "time bars", "bars", "merged bars"])
+@pytest.mark.parametrize("name", ["next", "last", "late", "two accounts", "time bars", "bars", "merged bars", "two timeframes"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 async def test_at_every_commit(name: str, after: bool) -> None:
     undisturbed, commits = await counted(builder(name), flatten=False)
@@ -80,7 +110,7 @@ async def test_a_protective_exit_happens_once_wherever_the_process_ended(name: s
     """Between the fill that armed the levels and the touch, between the touch and the intent, and everywhere else."""
     undisturbed, commits = await counted(builder(name), flatten=False)
     exits = [fill for fill in undisturbed.fills if fill.purpose is Purpose.EXIT]
-    assert sum(fill.reason.startswith(("stop_loss", "take_profit", "trailing_stop")) for fill in exits) > 3
+    assert sum(fill.reason.startswith(("stop_loss", "take_profit", "trailing_stop", "break_even", "time_stop")) for fill in exits) > 3
     results = [await survives(builder(name), n, after=after, flatten=False) for n in range(commits)]
     assert [n for n, result in enumerate(results) if shape(result) != shape(undisturbed)] == []
 
