@@ -7,8 +7,9 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from pydantic import SecretStr
 from fortified.adapters.paper import PaperBroker
 from fortified.adapters.paper_requests import WouldSend
 from fortified.adapters.synthetic import SyntheticDataSource
+from fortified.bootstrap_logins import Logins, tastytrade_accounts
+from fortified.bootstrap_venues import SCHWAB, TASTYTRADE, Venues, open_venues, tastytrade_keys
 from fortified.clock import SystemClock
 from fortified.demo import seed_demo
 from fortified.domain.errors import ConfigError
@@ -29,17 +32,20 @@ from fortified.engine.fees import FeeModel
 from fortified.engine.fills import FillModel
 from fortified.engine.risk import RiskLimits
 from fortified.orchestration.account_keeper import Pace
-from fortified.orchestration.strategy_runner import RunnerLog
+from fortified.orchestration.runner_log import RunnerLog
 from fortified.orchestration.trading_manager import TradingManager
-from fortified.ports import BaseBroker, BaseDataSource, VenueBroker
+from fortified.ports import BaseBroker, BaseDataSource, TokenStore, VenueBroker
+from fortified.ports.venue_access import VenueAccess
 from fortified.registry import DOCUMENTED, Registry
 from fortified.settings import Settings
 from fortified.storage.embedded import EmbeddedRedis
 from fortified.storage.store import RedisStore
+from fortified.storage.tokens import MemoryTokens, RedisTokens
 from fortified.strategies.base import Logger
 from fortified.trade_backup import TradeBackup
 
 WATCH_S = 0.25
+SIMULATED_PACE = Pace(orders_s=0.5, positions_s=2.0, confirm_s=0.25, absent_s=0.25, absent_reads=3, late_fills_s=30.0)
 
 
 def product_version() -> str:
@@ -53,38 +59,43 @@ def product_version() -> str:
 class ServerSurroundings:
     """What a server gives its TradingManager."""
 
-    def __init__(self, settings: Settings, clock: SystemClock) -> None:
-        self.live_allowed = settings.allow_live
-        self.demo = settings.fortified_demo and not settings.has_broker
+    def __init__(self, settings: Settings, clock: SystemClock, venues: Venues) -> None:
+        self.live_allowed = settings.allow_live or settings.simulated
+        self.demo = settings.demo
         self.freshness_ns = int(settings.stale_after_seconds * 1e9)
         self.limits = RiskLimits()
         self.documented = DOCUMENTED
         self.chart_timeframes = _timeframes("CHART_TIMEFRAMES", settings.chart_timeframes)
         self._fills = FillModel(settings.paper_fill, settings.paper_slippage_ticks, settings.paper_latency_ms * 1_000_000)
-        self._fees = {"schwab": FeeModel.parse(settings.schwab_fee), "tastytrade": FeeModel.parse(settings.tastytrade_fee)}
-        self._live: dict[str, VenueBroker] = {}
-        self.pace = Pace()
+        self._fees = {SCHWAB: FeeModel.parse(settings.schwab_fee), TASTYTRADE: FeeModel.parse(settings.tastytrade_fee)}
+        self._venues = venues
+        self._invented = self.demo or settings.simulated
+        self.pace = SIMULATED_PACE if settings.simulated else Pace()
         self._demo = SyntheticDataSource(clock, seed=settings.fortified_demo_seed) if self.demo else None
 
     def instrument(self, symbol: str) -> Instrument:
         found = get_instrument(symbol)
-        # The demo market never closes, so that a newcomer sees it move on a Sunday too.
-        return msgspec.structs.replace(found, calendar="24/7") if self.demo else found
+        # Invented markets never close, so that a newcomer sees them move on a Sunday too.
+        return msgspec.structs.replace(found, calendar="24/7") if self._invented else found
 
     def source(self, symbol: str) -> BaseDataSource | None:
-        return self._demo
+        return self._demo or self._venues.source_of(self.instrument(symbol))
 
     def sources(self) -> Sequence[BaseDataSource]:
-        return [self._demo] if self._demo is not None else []
+        return [source for source in (self._demo, self._venues.source) if source is not None]
 
     def broker(self, venue: str, instrument: Instrument) -> BaseBroker:
         return PaperBroker(venue, instrument, fills=self._fills, fees=self._fees[venue], log=_log_request)
 
     def live_venues(self) -> Sequence[str]:
-        return tuple(sorted(self._live))
+        return tuple(sorted(self._venues.live))
 
     def live_broker(self, venue: str) -> VenueBroker | None:
-        return self._live.get(venue)
+        return self._venues.live.get(venue)
+
+    async def live_refusals(self, symbol: str) -> Sequence[str]:
+        """What the market data of ``symbol`` has against live trading."""
+        return await self._venues.refusals()
 
     def fees(self, venue: str) -> FeeModel:
         return self._fees[venue]
@@ -141,14 +152,35 @@ async def _keep_running(embedded: EmbeddedRedis) -> None:
 @asynccontextmanager
 async def open_store(settings: Settings, **options: Any) -> AsyncIterator[RedisStore]:
     """The store of this deployment."""
+    async with redis_url(settings) as url, _store(settings, url, **options) as store:
+        yield store
+
+
+@asynccontextmanager
+async def _store(settings: Settings, url: str, **options: Any) -> AsyncIterator[RedisStore]:
+    own = {"prefix": settings.key_prefix, "bars_maxlen": settings.bars_stream_maxlen, "ticks_maxlen": settings.ticks_stream_maxlen}
+    store = await RedisStore.connect(url, **{**own, **options})
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def open_tokens(settings: Settings) -> AsyncIterator[TokenStore]:
+    """The stored tokens of this deployment's venues."""
     async with redis_url(settings) as url:
-        store = await RedisStore.connect(
-            url, **{"bars_maxlen": settings.bars_stream_maxlen, "ticks_maxlen": settings.ticks_stream_maxlen, **options}
-        )
-        try:
-            yield store
-        finally:
-            await store.close()
+        with _tokens(settings, url) as tokens:
+            yield tokens
+
+
+@contextlib.contextmanager
+def _tokens(settings: Settings, url: str) -> Iterator[TokenStore]:
+    tokens = RedisTokens.connect(url, settings.data_dir / "venue_tokens.key", prefix=settings.key_prefix)
+    try:
+        yield tokens
+    finally:
+        tokens.close()
 
 
 def discover_plugins(settings: Settings) -> Registry:
@@ -161,20 +193,68 @@ def discover_plugins(settings: Settings) -> Registry:
     return registry
 
 
+@dataclass(frozen=True)
+class Running:
+    """A server's trading system and its log-ins."""
+
+    manager: TradingManager
+    access: VenueAccess
+
+
 @asynccontextmanager
-async def server(settings: Settings, registry: Registry, announce: Callable[[str], None]) -> AsyncIterator[TradingManager]:
+async def server(settings: Settings, registry: Registry, announce: Callable[[str], None]) -> AsyncIterator[Running]:
     """A whole running server, without its HTTP side. ``announce`` is told what a person should read once."""
     clock = SystemClock()
-    async with open_store(settings) as store:
-        manager = TradingManager(store, registry, ServerSurroundings(settings, clock), clock)
+    async with (
+        redis_url(settings) as url,
+        _store(settings, url) as store,
+        _venues(settings, url, clock) as venues,
+    ):
+        manager = TradingManager(store, registry, ServerSurroundings(settings, clock, venues), clock)
+        venues.claimed = manager.claimed
         backup = TradeBackup(settings.data_dir / "paper_trades") if settings.paper_trades_backup else None
         if backup is not None:
             manager.listeners.add(backup.on_event)
-        if settings.fortified_demo and not settings.has_broker:
+        if settings.demo:
             await seed_demo(manager)
-            announce("demo market: prices are synthetic. Configure a broker, or start with --no-demo.")
-        async with manager.running():
-            yield manager
+        _announce(settings, venues, announce)
+        logins = _logins(settings, venues, clock)
+        watch = asyncio.create_task(logins.watch())
+        try:
+            async with manager.running():
+                yield Running(manager, logins)
+        finally:
+            watch.cancel()
+
+
+@asynccontextmanager
+async def _venues(settings: Settings, url: str, clock: SystemClock) -> AsyncIterator[Venues]:
+    """The venues with their stored tokens; without any, no key for tokens is made."""
+    if not settings.has_broker:
+        async with open_venues(settings, clock, product_version(), MemoryTokens()) as venues:
+            yield venues
+        return
+    with _tokens(settings, url) as tokens:
+        async with open_venues(settings, clock, product_version(), tokens) as venues:
+            yield venues
+
+
+def _logins(settings: Settings, venues: Venues, clock: SystemClock) -> Logins:
+    async def check() -> tuple[str, ...]:
+        return await tastytrade_accounts(tastytrade_keys(settings), clock, product_version())
+
+    return Logins(clock, schwab=venues.schwab, tastytrade=check, missing=venues.missing)
+
+
+def _announce(settings: Settings, venues: Venues, announce: Callable[[str], None]) -> None:
+    if settings.demo:
+        announce("demo market: prices are synthetic. Configure a broker, or start with --no-demo.")
+    if settings.simulated:
+        announce("simulated brokers: live mode is allowed, no real money is there. Start them with: ./fortified simulate all")
+        structlog.get_logger("venues").warning("live orders go to simulated brokers: no real money is there")
+    elif settings.has_broker:
+        for venue, text in sorted(venues.missing.items()):
+            structlog.get_logger("venues").warning("a broker is not connected", venue=venue, reason=text)
 
 
 def jwt_secret(settings: Settings) -> SecretStr:

@@ -24,7 +24,7 @@ from fortified.engine.fills import FillModel
 from fortified.engine.risk import RiskLimits
 from fortified.orchestration.account_keeper import Pace
 from fortified.orchestration.events import RunnerStatus, SystemEvent
-from fortified.orchestration.strategy_runner import RunnerLog
+from fortified.orchestration.runner_log import RunnerLog
 from fortified.orchestration.trading_manager import TradingManager
 from fortified.ports import BaseBroker, BaseDataSource, LedgerUnit, RunnerKey, Store, StreamRef, VenueBroker
 from fortified.registry import Registry

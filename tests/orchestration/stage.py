@@ -27,7 +27,8 @@ from fortified.orchestration.aggregation_manager import AggregationManager
 from fortified.orchestration.events import Listeners
 from fortified.orchestration.order_tracking import OrderTrackingService
 from fortified.orchestration.replay import ReplaySession
-from fortified.orchestration.strategy_runner import RunnerLog, StrategyRunner
+from fortified.orchestration.runner_log import RunnerLog
+from fortified.orchestration.strategy_runner import StrategyRunner
 from fortified.orchestration.trade_state_manager import TradeStateManager
 from fortified.ports import BaseDataSource, Ledger, LedgerUnit, RunnerKey, Store
 from fortified.storage.memory import MemoryStore

@@ -17,12 +17,13 @@ from fortified.domain.errors import AmbiguousOrder, FortifiedError, InvariantErr
 from fortified.domain.order import Order, OrderStatus
 from fortified.domain.venue import AccountStanding, Balances, VenueOrder, VenuePosition
 from fortified.orchestration.reconciliation import Comparison, Difference, compare, place
-from fortified.orchestration.strategy_runner import RunnerLog
+from fortified.orchestration.runner_log import RunnerLog
 from fortified.ports import AccountStore, Clock, Ledger, VenueBroker
 
 RETRY_FIRST_S, RETRY_LAST_S = 0.5, 30.0
 UNSENT = frozenset({OrderStatus.INITIALIZED, OrderStatus.SUBMITTED, OrderStatus.SUBMIT_UNKNOWN})
 """States in which an order may never have reached the broker."""
+WORKING = frozenset({OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED})
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -35,6 +36,8 @@ class Pace(msgspec.Struct, frozen=True):
     absent_s: float = 1.0
     absent_reads: int = 3
     late_fills_s: float = 30.0
+    cancel_s: float = 5.0
+    """After which a cancel is asked for again, where a clean read shows that the order works on."""
 
 
 USUAL = Pace()
@@ -110,6 +113,7 @@ class AccountKeeper:
         self._confirmed: dict[str, Difference] = {}
         self._alarms: dict[str, str] = {}  # by order id
         self._absent: dict[str, int] = {}
+        self._canceled: dict[str, int] = {}  # when a cancel was last asked for again
         self._ts_orders: int | None = None
         self._ts_positions: int | None = None
         self._ts_standing: int | None = None
@@ -181,6 +185,7 @@ class AccountKeeper:
         alive = {order.order_id for order in watched}
         self._alarms = {order_id: text for order_id, text in self._alarms.items() if order_id in alive}
         self._absent = {order_id: count for order_id, count in self._absent.items() if order_id in alive}
+        self._canceled = {order_id: when for order_id, when in self._canceled.items() if order_id in alive}
         self._ts_orders = self._clock.now_ns()
         return sum(1 for order in watched if not order.is_terminal)
 
@@ -195,6 +200,7 @@ class AccountKeeper:
         if seen is not None:
             self._absent.pop(order.order_id, None)
             await self._alarm(order, before, alarm)
+            await self._cancel_again(order, seen)
         elif order.status in UNSENT and order.venue_order_id is None:
             count = self._absent[order.order_id] = self._absent.get(order.order_id, 0) + 1
             if count >= self._pace.absent_reads:
@@ -205,6 +211,16 @@ class AccountKeeper:
                 self._order_news.set()
         elif not order.is_terminal:
             await self._alarm(order, before, f"order {order.venue_order_id} has vanished at the broker; look at it there")
+
+    async def _cancel_again(self, order: Order, seen: VenueOrder) -> None:
+        """A cancel that was lost on its way changes nothing at the broker, and would be waited for in vain."""
+        now = self._clock.now_ns()
+        begun = self._canceled.get(order.order_id, order.ts_updated)
+        if order.status is not OrderStatus.PENDING_CANCEL or seen.status not in WORKING or now - begun < self._pace.cancel_s * 1e9:
+            return
+        self._canceled[order.order_id] = now
+        self._log.warning("a cancel is asked for again", account=self.account, order=order.order_id)
+        await self.broker.cancel_order(order, now)  # what came of it is read
 
     async def _alarm(self, order: Order, before: str, text: str) -> None:
         if text == before:

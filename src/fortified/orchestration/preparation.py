@@ -28,7 +28,8 @@ from fortified.orchestration.config_loader import Strategies
 from fortified.orchestration.events import Listeners
 from fortified.orchestration.live_desk import LiveDesk
 from fortified.orchestration.order_tracking import OrderTrackingService
-from fortified.orchestration.strategy_runner import RunnerLog, StrategyRunner
+from fortified.orchestration.runner_log import RunnerLog
+from fortified.orchestration.strategy_runner import StrategyRunner
 from fortified.orchestration.symbol_publisher import seq_of
 from fortified.orchestration.trade_state_manager import TradeStateManager
 from fortified.orchestration.warmup_splice import Seam

@@ -8,13 +8,12 @@ Everything between two commits can be repeated after a crash and comes out the s
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Protocol
 
 import msgspec
 
 from fortified.domain.account import AccountId
 from fortified.domain.calendar import Calendar
-from fortified.domain.errors import Refused, StoreUnavailable, VenueError
+from fortified.domain.errors import Refused, StoreUnavailable
 from fortified.domain.instrument import Instrument
 from fortified.domain.market import Bar, BarUpdate
 from fortified.domain.order import ZERO, Fill, Order, OrderEvent, OrderStatus, Purpose
@@ -41,12 +40,14 @@ from fortified.engine.inputs import (
 )
 from fortified.orchestration.backfill_service import Warmup
 from fortified.orchestration.events import DenialSeen, Listeners, RunnerStatus
+from fortified.orchestration.order_sender import OrderSender
 from fortified.orchestration.order_tracking import OrderTrackingService
+from fortified.orchestration.runner_log import RunnerLog
 from fortified.orchestration.symbol_publisher import seq_of
 from fortified.orchestration.trade_state_manager import TradeStateManager
 from fortified.orchestration.venue_reports import adoption, read
 from fortified.orchestration.warmup_splice import Splice
-from fortified.ports import ORIGIN, BaseBroker, BusEvent, BusReader, Clock, EntryId, Ledger, LedgerUnit, RunnerKey, VenueBroker
+from fortified.ports import ORIGIN, BaseBroker, BusEvent, BusReader, Clock, EntryId, Ledger, LedgerUnit, RunnerKey
 
 READ_TIMEOUT_MS = 250
 QUIET_TICKS = 256
@@ -58,14 +59,6 @@ RETRY_FIRST_S, RETRY_LAST_S = 0.05, 2.0
 
 
 Past = Callable[[Bar], Awaitable[Warmup]]
-
-
-class RunnerLog(Protocol):
-    """The part of a structured logger that a runner uses."""
-
-    def debug(self, event: str, **values: object) -> object: ...
-    def info(self, event: str, **values: object) -> object: ...
-    def warning(self, event: str, **values: object) -> object: ...
 
 
 class RunnerState(msgspec.Struct):
@@ -130,7 +123,7 @@ class StrategyRunner:
         self.last: BarUpdate | Bar | None = None
         self.last_signal: Signal | None = None
         self.ts_last_signal: int | None = None
-        self._brokers = {broker.account: broker for broker in sorted(brokers, key=lambda broker: broker.account)}
+        self._sender = OrderSender(key, brokers, log, sent)
         self._legs: Mapping[AccountId, Leg] = {leg.account: leg for leg in engine.config.legs}
         self._ledger = ledger
         self._tracker = tracker
@@ -142,7 +135,6 @@ class StrategyRunner:
         self._freshness_ns = freshness_ns
         self._made_of = made_of
         self._frozen = frozen
-        self._sent = sent
         self._leg_failure = leg_failure
         self._fees = fees or {}
         self._past = past
@@ -171,15 +163,17 @@ class StrategyRunner:
         self._positions.restore(self.key.strategy, symbols, record.positions)
         known = record.state is not None and self._restore(_DECODER.decode(record.state))
         self._refresh()
-        for account, broker in self._brokers.items():
+        for account, broker in self._sender.brokers.items():
             if self.last is not None:
                 broker.on_market(self.last)
             working = self._working(account)
             await broker.restore([order for order in working if order.status is not OrderStatus.INITIALIZED])
         unsent = [order for order in self._all_working() if order.status is OrderStatus.INITIALIZED]
         # A simulated venue forgot what it was sent; at a real one the last process may have been killed behind the sending.
-        self._outbox = [order for order in unsent if not self._is_live(order)]
-        doubtful = [OrderEvent(order.order_id, OrderStatus.SUBMIT_UNKNOWN, order.ts_created) for order in unsent if self._is_live(order)]
+        self._outbox = [order for order in unsent if not self._sender.is_live(order)]
+        doubtful = [
+            OrderEvent(order.order_id, OrderStatus.SUBMIT_UNKNOWN, order.ts_created) for order in unsent if self._sender.is_live(order)
+        ]
         if unsent:
             self._settle(doubtful)
             await self._carry_out()
@@ -331,7 +325,7 @@ class StrategyRunner:
     @property
     def has_live_orders(self) -> bool:
         """Whether an order of this runner works at a real broker."""
-        return any(self._is_live(order) for order in self._all_working())
+        return any(self._sender.is_live(order) for order in self._all_working())
 
     def open_quantity(self) -> Decimal:
         """Net units of all accounts, signed."""
@@ -375,7 +369,7 @@ class StrategyRunner:
         if event.gap:
             self._log.warning("entries are missing, warming up again", runner=str(self.key), before=str(event.entry))
             self._decide(GapSeen(payload.ts_open, "stream entries were trimmed unread"))
-        for broker in self._brokers.values():
+        for broker in self._sender.brokers.values():
             happened = broker.on_market(payload)
             if happened:
                 self._settle(happened)
@@ -455,29 +449,14 @@ class StrategyRunner:
             cancels, self._cancels = self._cancels, []
             moves, self._moves = self._moves, []
             await self._commit()
-            for order, events in zip(orders, await self._place(orders), strict=True):
+            for events in await self._sender.place(orders):
                 self._settle(events)
-                self._sent(order.account)
             for order_id in cancels:
-                await self._cancel(order_id)
+                if (order := self._tracker.get(order_id)) is not None and (now := self.ts_last) is not None:
+                    self._settle(await self._sender.cancel(order, now))
             for order_id, price in moves:
-                await self._move(order_id, price)
-
-    async def _place(self, orders: Sequence[Order]) -> Sequence[Sequence[OrderEvent]]:
-        """Send; to several real venues at once. One that was not sent for certain waits in doubt, as one of unknown fate does."""
-        if not any(self._is_live(order) for order in orders):
-            return [await self._brokers[order.account].place_order(order) for order in orders]
-        return await asyncio.gather(*(self._place_live(order) for order in orders))
-
-    async def _place_live(self, order: Order) -> Sequence[OrderEvent]:
-        try:
-            return await self._brokers[order.account].place_order(order)
-        except VenueError as error:
-            self._log.warning("an order could not be sent", runner=str(self.key), order=order.order_id, reason=str(error))
-            return (OrderEvent(order.order_id, OrderStatus.SUBMIT_UNKNOWN, order.ts_created, str(error)),)
-
-    def _is_live(self, order: Order) -> bool:
-        return isinstance(self._brokers[order.account], VenueBroker)
+                if (order := self._tracker.get(order_id)) is not None:
+                    self._settle(await self._sender.move(order, price))
 
     def _fee(self, order: Order, fill: VenueFill) -> Decimal:
         """What the venue says, else by the model of the account."""
@@ -487,27 +466,6 @@ class StrategyRunner:
 
     def _instrument(self, account: AccountId) -> Instrument:
         return self._legs[account].instrument or self.engine.config.instrument
-
-    async def _cancel(self, order_id: str) -> None:
-        order, now = self._tracker.get(order_id), self.ts_last
-        if order is None or now is None:
-            return
-        try:
-            self._settle(await self._brokers[order.account].cancel_order(order, now))
-        except VenueError as error:  # it stays as it is, and whoever wants it gone asks again
-            self._log.warning("a cancel could not be sent", runner=str(self.key), order=order_id, reason=str(error))
-
-    async def _move(self, order_id: str, price: Decimal) -> None:
-        """Ask for another price of a stop that rests; where that fails it stays where it is, and the next bar asks again."""
-        order = self._tracker.get(order_id)
-        broker = None if order is None else self._brokers[order.account]
-        if order is None or not isinstance(broker, VenueBroker):
-            return
-        try:
-            self._settle(await broker.replace_order(order, None, price))
-        except (VenueError, Refused) as error:
-            self._log.warning("a stop could not be moved", runner=str(self.key), order=order_id, reason=str(error))
-        self._sent(order.account)
 
     def _book_fill(self, fill: Fill) -> None:
         own = self._legs[fill.account].instrument is None  # extremes of the signal's symbol say nothing of another
@@ -586,7 +544,7 @@ class StrategyRunner:
         return LegState(position.quantity, position.average_price, working, position.day_pnl, position.trading_day, unknown, net)
 
     def _all_working(self) -> list[Order]:
-        return [order for account in self._brokers for order in self._working(account)]
+        return [order for account in self._sender.brokers for order in self._working(account)]
 
     def _working(self, account: AccountId) -> tuple[Order, ...]:
         return self._tracker.working(account, self.key.strategy, self._legs[account].symbol)

@@ -21,6 +21,7 @@ FeeOf = Callable[[VenueFill], Decimal]
 _NEWS = {
     S.SUBMITTED: frozenset({S.SUBMIT_UNKNOWN}),
     S.ACCEPTED: frozenset({S.SUBMITTED, S.SUBMIT_UNKNOWN, S.PENDING_REPLACE}),
+    S.PARTIALLY_FILLED: frozenset({S.SUBMITTED, S.SUBMIT_UNKNOWN, S.PENDING_REPLACE}),
     S.PENDING_CANCEL: frozenset({S.SUBMITTED, S.SUBMIT_UNKNOWN, S.ACCEPTED, S.PARTIALLY_FILLED}),
     S.PENDING_REPLACE: frozenset({S.SUBMITTED, S.SUBMIT_UNKNOWN, S.ACCEPTED, S.PARTIALLY_FILLED, S.PENDING_REPLACE}),
 }
@@ -58,6 +59,9 @@ def read(order: Order, seen: VenueOrder, *, seq: int, fee_of: FeeOf) -> Reading:
     incomplete = seen.filled_quantity > order.filled_quantity
     if seen.status is None:
         words = f"the venue calls order {seen.venue_order_id} {seen.raw_status!r}, which is not known here; look at it there"
+        return Reading(events, incomplete, words)
+    if seen.status is S.FILLED and not incomplete and order.filled_quantity < order.quantity:
+        words = f"the venue calls order {seen.venue_order_id} filled, and tells of {order.filled_quantity} of {order.quantity}; look at it there"
         return Reading(events, incomplete, words)
     if not incomplete and _is_news(order, seen):
         moved = None if order.stop_price is None or seen.stop_price == order.stop_price else seen.stop_price
