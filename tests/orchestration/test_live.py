@@ -127,7 +127,7 @@ async def test_a_stop_rests_at_the_broker_follows_the_level_and_goes_with_the_po
         def resting() -> list[tuple[OrderType, Decimal | None]]:
             runner = made.manager._preparation.desk.runner(TASTY, "scripted", "/NQ")
             assert runner is not None
-            return [(one.type, one.stop_price) for one in runner._working(TASTY) if one.status is OrderStatus.ACCEPTED]
+            return [(one.type, one.stop_price) for one in runner._book.working(TASTY) if one.status is OrderStatus.ACCEPTED]
 
         async def placed() -> bool:
             return bool(resting())

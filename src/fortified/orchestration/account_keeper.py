@@ -298,6 +298,10 @@ class AccountKeeper:
             return f"{self.account} may only close positions"
         return next(iter(self._alarms.values()), "")
 
+    def obstacles(self) -> list[str]:
+        """Why the broker takes no orders of this account at all."""
+        return [] if self._standing is None else [f"{self.account}: {text}" for text in self._standing.obstacles]
+
     def refusals(self, symbols: Iterable[str]) -> list[str]:
         """Why live trading of ``symbols`` may not begin."""
         if not self._ready:

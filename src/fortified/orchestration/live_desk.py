@@ -25,9 +25,8 @@ class LiveDesk:
         """Symbols that are configured for an account, besides those that run."""
 
     def join(self, runner: StrategyRunner) -> None:
-        """``runner`` may have live orders from now on."""
-        if runner not in self._runners:
-            self._runners.append(runner)
+        """``runner`` may have live orders from now on; what is left of one before it on the same legs has been taken over by it."""
+        self._runners = [known for known in self._runners if not _legs(known) & _legs(runner)] + [runner]
 
     def leave(self, runner: StrategyRunner) -> None:
         """``runner`` has ended."""
@@ -84,9 +83,9 @@ class LiveDesk:
                 await runner.refresh()
 
     def _owner(self, order: Order) -> StrategyRunner | None:
-        for runner in self._runners:
-            if runner.key.strategy == order.strategy and any(
-                (leg.account, leg.symbol) == (order.account, order.symbol) for leg in runner.engine.config.legs
-            ):
-                return runner
-        return None
+        leg = (order.strategy, order.account, order.symbol)
+        return next((runner for runner in self._runners if leg in _legs(runner)), None)
+
+
+def _legs(runner: StrategyRunner) -> set[tuple[str, AccountId, str]]:
+    return {(runner.key.strategy, leg.account, leg.symbol) for leg in runner.engine.config.legs}

@@ -14,16 +14,15 @@ import msgspec
 from fortified.domain.account import AccountId
 from fortified.domain.calendar import Calendar
 from fortified.domain.errors import Refused, StoreUnavailable
-from fortified.domain.instrument import Instrument
 from fortified.domain.market import Bar, BarUpdate
-from fortified.domain.order import ZERO, Fill, Order, OrderEvent, OrderStatus, Purpose
+from fortified.domain.order import Fill, Order, OrderEvent, OrderStatus, Purpose
 from fortified.domain.position import FillContext
 from fortified.domain.signal import Signal, Target
 from fortified.domain.timeframe import Timeframe
-from fortified.domain.venue import VenueFill, VenueOrder
+from fortified.domain.venue import VenueOrder
 from fortified.engine.digest import Digest
 from fortified.engine.engine import Engine, EngineState
-from fortified.engine.fees import NO_FEE, FeeModel
+from fortified.engine.fees import FeeModel
 from fortified.engine.inputs import (
     NOTHING,
     BarClosed,
@@ -34,14 +33,13 @@ from fortified.engine.inputs import (
     DenialCode,
     EngineInput,
     GapSeen,
-    Leg,
-    LegState,
     OrderChanged,
 )
 from fortified.orchestration.backfill_service import Warmup
 from fortified.orchestration.events import DenialSeen, Listeners, RunnerStatus
 from fortified.orchestration.order_sender import OrderSender
 from fortified.orchestration.order_tracking import OrderTrackingService
+from fortified.orchestration.runner_book import Frozen, RunnerBook, nothing_frozen
 from fortified.orchestration.runner_log import RunnerLog
 from fortified.orchestration.symbol_publisher import seq_of
 from fortified.orchestration.trade_state_manager import TradeStateManager
@@ -79,10 +77,6 @@ _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(RunnerState)
 
 
-def _nothing_frozen(account: AccountId, symbol: str) -> str:
-    return ""
-
-
 def _nobody_asks(account: AccountId) -> None:
     return
 
@@ -109,7 +103,7 @@ class StrategyRunner:
         clock: Clock | None = None,
         freshness_ns: int = 10_000_000_000,
         made_of: str = "",
-        frozen: Callable[[AccountId, str], str] = _nothing_frozen,
+        frozen: Frozen = nothing_frozen,
         sent: Callable[[AccountId], None] = _nobody_asks,
         leg_failure: str = "hold",
         fees: Mapping[AccountId, FeeModel] | None = None,
@@ -124,7 +118,6 @@ class StrategyRunner:
         self.last_signal: Signal | None = None
         self.ts_last_signal: int | None = None
         self._sender = OrderSender(key, brokers, log, sent)
-        self._legs: Mapping[AccountId, Leg] = {leg.account: leg for leg in engine.config.legs}
         self._ledger = ledger
         self._tracker = tracker
         self._positions = positions
@@ -134,13 +127,11 @@ class StrategyRunner:
         self._clock = clock
         self._freshness_ns = freshness_ns
         self._made_of = made_of
-        self._frozen = frozen
         self._leg_failure = leg_failure
-        self._fees = fees or {}
         self._past = past
         self._splice = Splice(Timeframe.parse(engine.config.timeframe), calendar)
         self._unit = LedgerUnit(key)
-        self._book: dict[AccountId, LegState] = {}
+        self._book = RunnerBook(key.strategy, engine.config, tracker, positions, frozen, fees)
         self._outbox: list[Order] = []  # decided, not yet sent
         self._cancels: list[str] = []
         self._moves: list[tuple[str, Decimal]] = []
@@ -158,17 +149,14 @@ class StrategyRunner:
         False when the strategy has to be warmed up, because it is new here or is made of something else now.
         """
         record = await self._ledger.load(self.key)
-        symbols = {leg.symbol for leg in self._legs.values()}
-        self._tracker.restore(self.key.strategy, symbols, record.orders)
-        self._positions.restore(self.key.strategy, symbols, record.positions)
+        self._book.restore(record)
         known = record.state is not None and self._restore(_DECODER.decode(record.state))
-        self._refresh()
         for account, broker in self._sender.brokers.items():
             if self.last is not None:
                 broker.on_market(self.last)
-            working = self._working(account)
+            working = self._book.working(account)
             await broker.restore([order for order in working if order.status is not OrderStatus.INITIALIZED])
-        unsent = [order for order in self._all_working() if order.status is OrderStatus.INITIALIZED]
+        unsent = [order for order in self._book.all_working() if order.status is OrderStatus.INITIALIZED]
         # A simulated venue forgot what it was sent; at a real one the last process may have been killed behind the sending.
         self._outbox = [order for order in unsent if not self._sender.is_live(order)]
         doubtful = [
@@ -182,7 +170,7 @@ class StrategyRunner:
 
     def protect(self) -> list[AccountId]:
         """Set levels, with the next event, for open positions that have none; whose these are."""
-        return self.engine.protect(self._book)
+        return self.engine.protect(self._book.states)
 
     async def run(self, reader: BusReader) -> None:
         """Consume ``reader`` until cancelled. While the store is away it waits, and goes on where it stopped."""
@@ -224,7 +212,7 @@ class StrategyRunner:
         async with self._lock:
             if self._ended:
                 text = f"{self.key} has ended; start its strategy again"
-                return [], [Denial(DenialCode.HALTED, text, account, command.ts_event, command.reason) for account in self._legs]
+                return [], [Denial(DenialCode.HALTED, text, account, command.ts_event, command.reason) for account in self._book.legs]
             decision = self._decide(command)
             await self._carry_out()
             await self._commit()
@@ -239,7 +227,9 @@ class StrategyRunner:
         """Cancel every order that works, but those of the reason ``except_for``, and those that follow from a cancel."""
         async with self._lock:
             asked: set[str] = set()
-            while wanted := [order.order_id for order in self._all_working() if order.reason != except_for and order.order_id not in asked]:
+            while wanted := [
+                order.order_id for order in self._book.all_working() if order.reason != except_for and order.order_id not in asked
+            ]:
                 asked.update(wanted)
                 self._cancels = wanted
                 await self._carry_out()
@@ -263,7 +253,7 @@ class StrategyRunner:
             order = self._tracker.known(order_id)
             if order is None:
                 return ""
-            found = read(order, seen, seq=self.seq, fee_of=lambda fill: self._fee(order, fill))
+            found = read(order, seen, seq=self.seq, fee_of=lambda fill: self._book.fee(order, fill))
             if found.events:
                 self._settle(found.events)
                 await self._carry_out()
@@ -292,24 +282,24 @@ class StrategyRunner:
             Refused: an order works on that leg, or no price is known.
         """
         async with self._lock:
-            leg, last = self._legs[account], self.last
-            if self._working(account):
+            leg, last = self._book.legs[account], self.last
+            if self._book.working(account):
                 raise Refused([f"orders of {self.key} work on {account}; cancel them first, then adopt"])
-            known = price if price is not None else None if last is None else self._instrument(account).price(last.close)
+            known = price if price is not None else None if last is None else self._book.instrument(account).price(last.close)
             if known is None or self._clock is None:
                 raise Refused([f"no price of {leg.symbol} is known; wait for the first one, then adopt"])
-            for fill in adoption(self.key.strategy, leg, self._book[account], units, known, self._clock.now_ns(), self.seq):
+            for fill in adoption(self.key.strategy, leg, self._book.states[account], units, known, self._clock.now_ns(), self.seq):
                 self._unit.fills.append(fill)
                 self._book_fill(fill)
             self._log.warning("a position was adopted", runner=str(self.key), account=account, units=str(units), actor=actor)
-            self._refresh()
-            self.engine.protect(self._book)
+            self._book.refresh()
+            self.engine.protect(self._book.states)
             await self._commit()
 
     async def refresh(self) -> None:
         """Take the book anew: what is frozen has changed."""
         async with self._lock:
-            self._refresh()
+            self._book.refresh()
 
     @property
     def seq(self) -> int:
@@ -325,11 +315,11 @@ class StrategyRunner:
     @property
     def has_live_orders(self) -> bool:
         """Whether an order of this runner works at a real broker."""
-        return any(self._sender.is_live(order) for order in self._all_working())
+        return any(self._sender.is_live(order) for order in self._book.all_working())
 
     def open_quantity(self) -> Decimal:
         """Net units of all accounts, signed."""
-        return sum((leg.quantity for leg in self._book.values()), ZERO)
+        return self._book.quantity()
 
     def describe(self, status: RunnerStatus, now_ns: int) -> RunnerStatus:
         """``status`` with what this runner knows."""
@@ -349,7 +339,7 @@ class StrategyRunner:
             last_signal=None if signal is None else f"{signal.target.name} {signal.reason}".strip(),
             ts_last_signal=self.ts_last_signal,
             reason="" if status.state == "running" and engine.is_warm else status.reason,
-            working_orders=sum(len(leg.working) for leg in self._book.values()),
+            working_orders=sum(len(leg.working) for leg in self._book.states.values()),
         )
 
     # --- one step ---
@@ -403,14 +393,14 @@ class StrategyRunner:
 
     def _decide(self, event: EngineInput) -> Decision:
         """Ask the engine. What it wants is in the book at once, so that no later input of the same step can want it again."""
-        decision = self.engine.process(event, self._book)
+        decision = self.engine.process(event, self._book.states)
         if decision is NOTHING:
             return decision
         opened = [order for order in decision.orders if self._tracker.open(order, self._unit)]
         if opened:
             self._outbox.extend(opened)
             self.orders += len(opened)
-            self._refresh()
+            self._book.refresh()
         self._cancels.extend(decision.cancels)
         self._moves.extend(decision.moves)
         self._note(decision)
@@ -424,7 +414,7 @@ class StrategyRunner:
                 continue
             if event.fill is not None:
                 self._book_fill(event.fill)
-            self._refresh()
+            self._book.refresh()
             self._listeners.emit(order)
             self._decide(OrderChanged(order, event.fill))
             if order.status in REFUSED and order.purpose is Purpose.ENTRY and not order.filled_quantity:
@@ -432,7 +422,7 @@ class StrategyRunner:
 
     def _on_refused_leg(self, order: Order) -> None:
         """One broker refused what another may have filled: the owner decided what becomes of that."""
-        others = [account for account, leg in self._book.items() if account != order.account and (leg.quantity or leg.working)]
+        others = [account for account, leg in self._book.states.items() if account != order.account and (leg.quantity or leg.working)]
         if not others:
             return
         text = f"{order.account} refused its leg ({order.text or 'no reason given'}), while {', '.join(others)} trades: {self._leg_failure}"
@@ -458,18 +448,9 @@ class StrategyRunner:
                 if (order := self._tracker.get(order_id)) is not None:
                     self._settle(await self._sender.move(order, price))
 
-    def _fee(self, order: Order, fill: VenueFill) -> Decimal:
-        """What the venue says, else by the model of the account."""
-        if fill.fee is not None:
-            return fill.fee
-        return self._fees.get(order.account, NO_FEE).fee(fill.quantity, fill.price, self._instrument(order.account))
-
-    def _instrument(self, account: AccountId) -> Instrument:
-        return self._legs[account].instrument or self.engine.config.instrument
-
     def _book_fill(self, fill: Fill) -> None:
-        own = self._legs[fill.account].instrument is None  # extremes of the signal's symbol say nothing of another
-        high, low = self.engine.extremes(fill.account) if own else (None, None)
+        # Extremes of the signal's symbol say nothing of another.
+        high, low = (None, None) if self._book.is_elsewhere(fill.account) else self.engine.extremes(fill.account)
         context = FillContext(
             timeframe=self.key.timeframe,
             bar_index=self.bars,
@@ -478,7 +459,7 @@ class StrategyRunner:
             low=low,
             trading_day=str(self._calendar.trading_day(fill.ts_event)),
         )
-        position, trade = self._positions.apply(fill, self._instrument(fill.account).multiplier, context, self._unit)
+        position, trade = self._positions.apply(fill, self._book.instrument(fill.account).multiplier, context, self._unit)
         self.digest.add(fill)
         self._listeners.emit(fill)
         self._listeners.emit(position)
@@ -529,25 +510,6 @@ class StrategyRunner:
         self.bars, self.orders, self.last = state.bars, state.orders, state.last_update or state.last_bar
         self.joined = state.joined
         return same
-
-    def _refresh(self) -> None:
-        """Take the book anew from its owners; done whenever an order changed."""
-        self._book = {account: self._leg_state(account, leg) for account, leg in self._legs.items()}
-
-    def _leg_state(self, account: AccountId, leg: Leg) -> LegState:
-        position = self._positions.position(account, self.key.strategy, leg.symbol)
-        working = self._working(account)
-        unknown = any(order.status is OrderStatus.SUBMIT_UNKNOWN for order in working) or bool(self._frozen(account, leg.symbol))
-        if position is None:
-            return LegState(working=working, frozen=unknown)
-        net = position.realized_pnl - position.fees
-        return LegState(position.quantity, position.average_price, working, position.day_pnl, position.trading_day, unknown, net)
-
-    def _all_working(self) -> list[Order]:
-        return [order for account in self._sender.brokers for order in self._working(account)]
-
-    def _working(self, account: AccountId) -> tuple[Order, ...]:
-        return self._tracker.working(account, self.key.strategy, self._legs[account].symbol)
 
     def _is_fresh(self, stamp: int) -> bool:
         return self._clock is None or self._clock.now_ns() - stamp <= self._freshness_ns

@@ -137,7 +137,7 @@ class TradingManager:
 
     async def _start_again(self, run: DesiredRun) -> bool:
         try:
-            await self.start(run.strategy, Mode(run.mode), actor=run.started_by or "restart")
+            await self.start(run.strategy, Mode(run.mode), actor=run.started_by or "restart", resumed=True)
         except FortifiedError as error:
             self._log.warning("a strategy that should run could not start", strategy=run.strategy, reason=str(error))
             return False
@@ -233,14 +233,15 @@ class TradingManager:
 
     # --- start, stop, status ---
 
-    async def start(self, strategy: str, mode: Mode, *, actor: str) -> list[RunnerStatus]:
-        """Start every configured ticker of ``strategy``; what runs already as it is configured is left alone.
+    async def start(self, strategy: str, mode: Mode, *, actor: str, resumed: bool = False) -> list[RunnerStatus]:
+        """Start every configured ticker of ``strategy``; what runs already as it is configured is left alone. ``resumed``: it ran before this
+        process began, so its orders have to be looked up before ledger and broker can agree; until then its legs are frozen.
 
         Raises:
             NotFound: the strategy is unknown or has no tickers. Refused: it cannot start now, with the reasons.
         """
         async with self._lock:
-            configs = await self._startable(strategy, mode)
+            configs = await self._startable(strategy, mode, resumed=resumed)
             async with self._together():
                 for config in configs:
                     await self._run(RunnerKey(strategy, config.symbol, config.timeframe, mode.value), config)
@@ -393,7 +394,7 @@ class TradingManager:
 
     # --- runners ---
 
-    async def _startable(self, strategy: str, mode: Mode) -> list[TickerConfig]:
+    async def _startable(self, strategy: str, mode: Mode, *, resumed: bool) -> list[TickerConfig]:
         if strategy in self._around.documented and strategy not in self._strategies.names():
             raise Refused([f"strategy {strategy!r} is not in this version; it can be configured, not started"])
         self._strategies.get(strategy)
@@ -401,7 +402,7 @@ class TradingManager:
         if not configs:
             raise NotFound(f"strategy {strategy!r} has no tickers; add one by POST /api/tickers")
         if mode is Mode.LIVE:
-            await self._check_live(configs)
+            self._check_live(configs, resumed=resumed)
         obstacles = [self._obstacle(config, mode) for config in configs]
         reasons = [reason for reason in obstacles if reason is not None]
         if len(reasons) == len(configs):
@@ -410,7 +411,7 @@ class TradingManager:
             self._log.warning("a ticker is left out", strategy=strategy, reason=reason)
         return [config for config, reason in zip(configs, obstacles, strict=True) if reason is None]
 
-    async def _check_live(self, configs: Sequence[TickerConfig]) -> None:
+    def _check_live(self, configs: Sequence[TickerConfig], *, resumed: bool) -> None:
         """Raises Refused with every reason against live trading of ``configs``."""
         reasons = [] if self._around.live_allowed else ["live trading is off on this server; its owner sets ALLOW_LIVE=true"]
         for venue in sorted({venue for config in configs for venue in config.venues}):
@@ -419,7 +420,7 @@ class TradingManager:
             if keeper is None:
                 reasons.append(f"no live broker is connected for {venue}; configure its credentials, or start with live_mode=false")
             else:
-                reasons += keeper.refusals(symbols)
+                reasons += keeper.obstacles() if resumed else keeper.refusals(symbols)
         if reasons:
             raise Refused(reasons)
 
