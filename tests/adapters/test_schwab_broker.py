@@ -258,14 +258,15 @@ async def test_the_successor_of_a_replacement_whose_answer_was_lost_is_found(at:
     assert (await at.found(msgspec.structs.replace(ours, venue_order_id=old.replaced_by))).limit_price == Decimal("499.80")
 
 
-async def test_a_replacement_is_for_what_remains() -> None:
+async def test_a_replacement_is_for_what_remains_and_the_order_stays_whole() -> None:
     async with desk(Options(by_size=True)) as at:
         ours = await at.place(order(limit="499.50"))
         at.push(499.4, size=30)
         (event,) = await at.broker.replace_order(ours, Decimal("499.60"), None)
-        told = await at.found(follow(msgspec.structs.replace(ours, quantity=Decimal(100)), [event]))
-        assert told.quantity == 70
-        assert (await at.found(ours)).filled_quantity == 30
+        whole = await at.found(follow(ours, [event]))
+        assert (whole.quantity, whole.filled_quantity) == (100, 30)
+        working = next(one for one in await at.broker.orders(0) if one.venue_order_id == whole.venue_order_id)
+        assert working.quantity == 70
 
 
 async def test_a_replacement_that_is_refused_leaves_the_order_working(at: Desk) -> None:

@@ -15,7 +15,7 @@ from fortified.adapters.schwab.orders import Body, Unread, body_of, is_like, leg
 from fortified.adapters.schwab.statuses import REPLACED
 from fortified.adapters.schwab.wire import WireOrder, parse_time
 from fortified.domain.errors import AmbiguousOrder
-from fortified.domain.order import Order
+from fortified.domain.order import ZERO, Order, OrderStatus
 from fortified.domain.timeframe import NS_PER_SECOND
 from fortified.domain.venue import VenueOrder
 
@@ -70,7 +70,8 @@ class Lookup:
             nested = [] if told is None else _with_id(told, order.venue_order_id)
             # The id in an answer has been seen to be that of a stranger.
             if nested and legs_of(nested[0]) == _legs(body):
-                return await self._linked(nested[0])
+                found = await self._linked(nested[0])
+                return None if found is None else await self._whole(order, found)
         candidates = await self.candidates(order, body)
         if len(candidates) > 1:
             ids = ", ".join(str(candidate.order_id) for candidate in candidates)
@@ -110,6 +111,28 @@ class Lookup:
             around = await self._client.orders(self._account, min(read.ts_entered, closed) - BEFORE_NS, closed + AFTER_NS)
         linked, _ = read_orders([other for other in around if other.order_id != told.order_id] + [told], self.links)
         return next((found for found in linked if found.venue_order_id == read.venue_order_id), read)
+
+
+    async def _whole(self, order: Order, found: VenueOrder) -> VenueOrder:
+        """``found`` with what filled under the ids it replaced, where it is for less than we know to be left."""
+        if found.quantity + order.filled_quantity >= order.quantity:
+            return found
+        began = min(order.ts_submitted or order.ts_created, order.ts_created)
+        listed = await self._client.orders(self._account, began - SKEW_NS, found.ts_updated + SKEW_NS)
+        read, _ = read_orders(listed, self.links)
+        replaced = {old.replaced_by: old for old in read if old.replaced_by is not None}
+        chain = [found]
+        while (older := replaced.pop(chain[-1].venue_order_id, None)) is not None:
+            chain.append(older)
+        before = sum((old.filled_quantity for old in chain[1:]), ZERO)
+        status = OrderStatus.PARTIALLY_FILLED if before and found.status is OrderStatus.ACCEPTED else found.status
+        return msgspec.structs.replace(
+            found,
+            quantity=found.quantity + before,
+            filled_quantity=found.filled_quantity + before,
+            fills=tuple(fill for member in reversed(chain) for fill in member.fills),
+            status=status,
+        )
 
 
 def children_of(parent: WireOrder, body: Body) -> list[WireOrder]:
