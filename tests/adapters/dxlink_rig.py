@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
+from tests.builders import NQ_24_7
 
 from fortified.adapters.pacing import Backoff
-from fortified.adapters.tastytrade.data_source import DataOptions, TastyTradeDataSource
+from fortified.adapters.tastytrade.data_feed import DataOptions
+from fortified.adapters.tastytrade.data_source import TastyTradeDataSource
 from fortified.adapters.tastytrade.dxlink import Timing
 from fortified.adapters.tastytrade.dxlink_socket import SocketOptions
 from fortified.adapters.tastytrade.quote_token import QuoteToken
@@ -19,13 +21,12 @@ from fortified.domain.market import Gap, Quote, SourceEvent, Tick, Watermark
 from fortified.simulators.dxlink.server import DxLinkServer
 from fortified.simulators.dxlink.venue import DxLinkVenue
 from fortified.simulators.faults import Faults
-from tests.builders import NQ_24_7
 
 NQ = "/NQZ26:XCME"
 LIMIT_S = 10.0
 FAST = DataOptions(
     socket=SocketOptions(timing=Timing(step_s=0.5), backoff=Backoff(0.02, 0.05), tick_s=0.02, first_s=5.0),
-    tape=TapePolicy(probe_ns=300_000_000),
+    tape=TapePolicy(probe_ns=300_000_000, window_ns=100_000_000),
     history_step_s=0.5,
 )
 

@@ -12,7 +12,7 @@ from fortified.adapters.tastytrade.dxlink_events import CANCEL, CORRECTION, NEW,
 from fortified.adapters.tastytrade.tape import Mode, Tape, TapePolicy
 from fortified.adapters.tastytrade.tape_ids import PrintIds, ts_of_seq
 from fortified.adapters.tastytrade.tape_volume import VolumeCheck
-from fortified.domain.market import Gap, SourceEvent, Tick
+from fortified.domain.market import Gap, SourceEvent, Tick, Watermark
 
 SECOND, MS = 10**9, 10**6
 NOW_MS = 1_790_000_000_000
@@ -43,6 +43,10 @@ def tape(after: int | None = None, policy: TapePolicy | None = None, *, apart: b
 
 def ticks(events: Sequence[SourceEvent]) -> list[Tick]:
     return [event for event in events if isinstance(event, Tick)]
+
+
+def watermarks(events: Sequence[SourceEvent]) -> list[int]:
+    return [event.ts_event for event in events if isinstance(event, Watermark)]
 
 
 def gaps(events: Sequence[SourceEvent]) -> list[str]:
@@ -181,6 +185,36 @@ def test_what_is_too_old_to_tell_is_taken_for_known() -> None:
     assert made.counts.ticks == 200_000
 
 
+def test_nothing_is_called_complete_while_prints_are_held() -> None:
+    made = tape()
+    assert watermarks(made.on_time(NOW + SECOND)) == [NOW + SECOND]
+    made.begin()
+    assert made.on_time(NOW + 2 * SECOND) == []
+    assert gaps(made.catch_up([printed(1)])) == []
+    assert watermarks(made.on_time(NOW + 3 * SECOND)) == [NOW + 3 * SECOND]
+
+
+@pytest.mark.parametrize(("frozen_s", "told"), [(0.5, False), (30.0, True)])
+def test_prints_that_a_frozen_line_held_back_are_a_gap_once_their_bars_may_be_over(frozen_s: float, told: bool) -> None:
+    made = tape()
+    made.on_prints([printed(0)], NOW)
+    made.on_time(NOW + round(frozen_s * SECOND))
+    made.begin()
+    assert bool(gaps(made.catch_up([printed(0), printed(1)]))) == told
+
+
+def test_after_doubt_prints_are_fetched_soon_and_not_without_end() -> None:
+    made = tape()
+    made.on_prints([printed(0)], NOW)
+    assert made.repair_from(NOW) is None
+    made.doubt()
+    assert made.repair_from(NOW) is not None
+    made.catch_up([printed(0), printed(1)])
+    made.doubt()
+    assert made.repair_from(NOW + SECOND // 2) is None
+    assert made.repair_from(NOW + SECOND) is not None
+
+
 # --- amendments -----------------------------------------------------------------------------------------------------------------------
 
 
@@ -203,7 +237,7 @@ def test_trades_that_move_without_prints_take_their_place_loudly() -> None:
     made = tape()
     assert made.on_trades([traded(1, 10.0)], NOW) == []  # a snapshot: nothing moved yet
     assert made.on_trades([traded(2, 11.0), traded(3, 12.0)], NOW) == []
-    assert made.on_time(NOW + 4 * SECOND) == []
+    assert not ticks(made.on_time(NOW + 4 * SECOND))
     events = made.on_time(NOW + 5 * SECOND)
     assert gaps(events) == ["no prints come: ticks are made of trades, which may be conflated"]
     assert [tick.ts_event for tick in ticks(events)] == [NOW + 2 * MS, NOW + 3 * MS]  # kept meanwhile
@@ -228,7 +262,7 @@ def test_trades_that_prints_explain_move_nothing() -> None:
     made.on_trades([traded(1, 10.0)], NOW)
     made.on_prints([printed(2)], NOW)
     made.on_trades([traded(2, 11.0)], NOW)
-    assert made.on_time(NOW + 3600 * SECOND) == []
+    assert not gaps(made.on_time(NOW + 3600 * SECOND))
     assert made.mode is Mode.PRINTS
 
 
@@ -237,7 +271,7 @@ def test_prints_that_end_while_trades_move_are_given_up_later() -> None:
     made.on_prints([printed(1)], NOW)
     made.on_trades([traded(1, 10.0)], NOW)
     made.on_trades([traded(5, 11.0)], NOW)
-    assert made.on_time(NOW + 14 * SECOND) == []
+    assert not gaps(made.on_time(NOW + 14 * SECOND))
     assert gaps(made.on_time(NOW + 15 * SECOND))
 
 
@@ -248,7 +282,7 @@ class Checked:
     """A volume check of a market that prints one each second."""
 
     def __init__(self) -> None:
-        self.check, self.volume, self.second = VolumeCheck(), 100.0, 0
+        self.check, self.volume, self.second = VolumeCheck(5 * SECOND), 100.0, 0
         self.check.on_volume(1, self.volume, NOW)
 
     def run(self, seconds: int, lost: frozenset[int] = frozenset(), *, trade_first: bool = True) -> list[float]:
@@ -323,7 +357,7 @@ def test_lost_prints_are_fetched_and_what_stays_lost_is_a_gap() -> None:
     assert made.counts.lost_volume == 1.0
 
 
-def test_lost_prints_that_are_fetched_leave_no_gap() -> None:
+def test_lost_prints_that_are_fetched_are_ticks_and_came_too_late_for_bars_of_time() -> None:
     made, volume, events = tape(), 0.0, list[SourceEvent]()
     for number in range(1, 60):
         now, volume, moment = NOW + number * SECOND, volume + 1.0, number * 1000
@@ -333,7 +367,7 @@ def test_lost_prints_that_are_fetched_leave_no_gap() -> None:
         events += made.on_time(now)
         if made.repair_from(now) is not None:
             events += made.catch_up([printed(one, ms=one * 1000) for one in range(15, number + 1)])
-    assert not gaps(events)
+    assert gaps(events) == ["prints were fetched when bars of their time could be over"]
     assert len(ticks(events)) == 59
     assert made.counts.recovered == 1
 
@@ -346,5 +380,5 @@ def test_prints_outside_of_regular_hours_have_a_volume_of_their_own() -> None:
         made.on_trades([traded(moment, volume)], now)
         made.on_trades([traded(moment, 7.0 * number, extended=True)], now)
         made.on_prints([printed(number, ms=moment), printed(number, size=7.0, ms=moment + 1, extended=True)], now)
-        assert made.on_time(now) == []
+        assert not gaps(made.on_time(now))
         assert made.repair_from(now) is None

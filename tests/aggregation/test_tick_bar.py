@@ -2,6 +2,7 @@
 
 from itertools import batched, groupby
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,3 +94,8 @@ def test_ticks_in_order_make_the_bars_of_the_definition(offsets: list[int], leng
     assert [(bar.ts_open, bar.ts_close, bar.open, bar.close, bar.ticks, bar.complete) for bar in made if bar is not None] == [
         (chunk[0].ts_event, chunk[-1].ts_event, chunk[0].price, chunk[-1].price, len(chunk), len(chunk) == length) for chunk in chunks
     ]
+
+
+def test_the_flags_of_a_tick_are_those_of_its_bar() -> None:
+    prints = [msgspec.structs.replace(tick(seq, OPEN + seq), flags=BarFlag.APPROXIMATE_TICKS.value * (seq == 1)) for seq in range(4)]
+    assert [bar.flags for bar in feed(bars_of(2), prints)] == [BarFlag.APPROXIMATE_TICKS, 0]

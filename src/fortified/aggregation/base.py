@@ -55,6 +55,8 @@ class OpenBar(msgspec.Struct, gc=False):
         self.notional += price * tick.size
         self.ticks += 1
         self.seq = tick.seq
+        if tick.flags:
+            self.flags |= tick.flags
 
 
 def update_of(symbol: str, timeframe: str, tick: Tick, bar: OpenBar, fill: float) -> BarUpdate:
@@ -199,7 +201,19 @@ class BaseAggregator(ABC):
     def _start(self, tick: Tick, ts_open: int, ts_end: int) -> None:
         price, size = tick.price, tick.size
         self.open_bar = OpenBar(
-            ts_open, ts_end, price, price, price, price, size, price * size, 1, tick.ts_event, tick.ts_event, tick.seq, self._pending_flags
+            ts_open,
+            ts_end,
+            price,
+            price,
+            price,
+            price,
+            size,
+            price * size,
+            1,
+            tick.ts_event,
+            tick.ts_event,
+            tick.seq,
+            self._pending_flags | tick.flags,
         )
         self._pending_flags = 0
 

@@ -11,7 +11,10 @@ import msgspec
 
 
 class Tick(msgspec.Struct, frozen=True, gc=False):
-    """One eligible trade print. ``seq`` grows strictly per symbol and is given by the source: the same print has it in every run."""
+    """One eligible trade print. ``seq`` grows strictly per symbol and is given by the source: the same print has it in every run.
+
+    ``flags`` (``BarFlag``) go to every bar that holds it.
+    """
 
     symbol: str
     seq: int
@@ -21,6 +24,7 @@ class Tick(msgspec.Struct, frozen=True, gc=False):
     size: float
     bid: float | None = None
     ask: float | None = None
+    flags: int = 0
 
 
 class Quote(msgspec.Struct, frozen=True, gc=False):

@@ -8,20 +8,21 @@ from fortified.adapters.tastytrade.tape import Tape, TapeCounts
 
 
 class SymbolHealth(msgspec.Struct, frozen=True):
-    """One symbol. ``mode`` is probing, prints or trades; with trades, ticks are approximate."""
+    """One symbol. ``mode`` is probing, prints or trades; with trades, ticks are approximate. ``ts_last`` is of the newest print."""
 
     symbol: str
     streamer_symbol: str
     mode: str
     approximate_ticks: bool
     behind: bool
+    ts_last: int | None
     counts: TapeCounts
 
     @classmethod
     def of(cls, tape: Tape, streamer_symbol: str) -> Self:
         """The state of ``tape`` now."""
         counts = msgspec.structs.replace(tape.counts)
-        return cls(tape.symbol, streamer_symbol, tape.mode.value, tape.is_approximate, tape.is_behind, counts)
+        return cls(tape.symbol, streamer_symbol, tape.mode.value, tape.is_approximate, tape.is_behind, tape.ts_last, counts)
 
 
 class DataHealth(msgspec.Struct, frozen=True):

@@ -8,27 +8,29 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import ClassVar, Final
 
-import msgspec
 import structlog
 
 from fortified.adapters.tastytrade.account_socket import FrameJournal
 from fortified.adapters.tastytrade.candles import normalised
+from fortified.adapters.tastytrade.data_feed import DataOptions, Feed
 from fortified.adapters.tastytrade.data_health import DataHealth, SymbolHealth
 from fortified.adapters.tastytrade.dxlink import ChannelFault, ChannelPlan, Configured, Signal, Subscription, Undecodable
 from fortified.adapters.tastytrade.dxlink_events import Batch, Print, candles_of, prints_of, quotes_of, trades_of
 from fortified.adapters.tastytrade.dxlink_history import History, Snapshot
-from fortified.adapters.tastytrade.dxlink_socket import DxLinkSocket, SocketOptions
+from fortified.adapters.tastytrade.dxlink_socket import DxLinkSocket
 from fortified.adapters.tastytrade.outbox import Outbox
 from fortified.adapters.tastytrade.past_bars import DAY_NS, PastBars
 from fortified.adapters.tastytrade.quote_token import QuoteToken
 from fortified.adapters.tastytrade.quote_tokens import QuoteTokens
-from fortified.adapters.tastytrade.tape import Tape, TapePolicy
+from fortified.adapters.tastytrade.tape import Tape
 from fortified.domain.calendar import Calendar, get_calendar
 from fortified.domain.errors import VenueUnavailable
 from fortified.domain.instrument import AssetClass, Instrument
-from fortified.domain.market import Bar, Gap, Quote, SourceEvent, Watermark
+from fortified.domain.market import Bar, Gap, Quote, SourceEvent
 from fortified.domain.timeframe import Timeframe
 from fortified.ports import BaseDataSource, Clock
+
+__all__ = ["DataOptions", "TastyTradeDataSource"]
 
 _TAPE, _TICKER, _PAST = 1, 3, 5
 _PLANS: Final = (
@@ -36,35 +38,8 @@ _PLANS: Final = (
     ChannelPlan(_TICKER, "TICKER", 0.1, ("Quote",)),
     ChannelPlan(_PAST, "HISTORY", 0.0, ("TimeAndSale", "Candle")),
 )
+_ATTEMPTS: Final = 2
 _log = structlog.get_logger(__name__)
-
-
-class DataOptions(msgspec.Struct, frozen=True):
-    """``from_session_open``: a first start begins with the open of the session, so that bars of trades are counted as in every other start.
-
-    ``most_prints`` are fetched at once; ``silence_s`` without data, in a session, is a lost connection; ``queued`` batches may wait for who
-    reads ``events`` before nothing more is read.
-    """
-
-    socket: SocketOptions = SocketOptions()
-    tape: TapePolicy = TapePolicy()
-    from_session_open: bool = True
-    most_prints: int = 300_000
-    history_step_s: float = 10.0
-    silence_s: float = 120.0
-    queued: int = 10_000
-
-
-class _Feed(msgspec.Struct):
-    instrument: Instrument
-    streamer_symbol: str
-    calendar: Calendar
-    tape: Tape
-    fetching: asyncio.Task[None] | None = None
-
-    @property
-    def types(self) -> tuple[str, ...]:
-        return ("TimeAndSale", "Trade") if self.instrument.asset_class is AssetClass.FUTURE else ("TimeAndSale", "Trade", "TradeETH")
 
 
 class TastyTradeDataSource(BaseDataSource):
@@ -94,8 +69,8 @@ class TastyTradeDataSource(BaseDataSource):
         self._past = PastBars(self._history, self._options.tape, self._options.most_prints)
         self._starting = asyncio.Lock()
         self._started = False
-        self._feeds: dict[str, _Feed] = {}
-        self._by_streamer_symbol: dict[str, tuple[_Feed, ...]] = {}
+        self._feeds: dict[str, Feed] = {}
+        self._by_streamer_symbol: dict[str, tuple[Feed, ...]] = {}
         self._out = Outbox(self._options.queued)
         self._ts_data: int | None = None
         self._aggregation_s = 0.0
@@ -109,7 +84,7 @@ class TastyTradeDataSource(BaseDataSource):
         calendar, now = get_calendar(instrument.calendar), self._clock.now_ns()
         apart = instrument.asset_class is AssetClass.EQUITY
         tape = Tape(instrument.symbol, after, self._origin(calendar, now), now, self._options.tape, apart=apart)
-        feed = _Feed(instrument, symbol, calendar, tape)
+        feed = Feed(instrument, symbol, calendar, tape)
         async with self._starting:
             if not self._started:
                 await self._socket.start()
@@ -197,7 +172,7 @@ class TastyTradeDataSource(BaseDataSource):
                     if seconds > 0:
                         _log.error("the tape is aggregated: trades may be conflated", venue="tastytrade", seconds=seconds)
                 case Undecodable():
-                    self._on_undecodable(signal)
+                    self._on_undecodable(signal, now)
                 case ChannelFault():
                     _log.error("market data is refused", venue="tastytrade", channel=signal.channel, reason=signal.reason)
         self._out.put(batch)
@@ -214,11 +189,7 @@ class TastyTradeDataSource(BaseDataSource):
         batch = list[SourceEvent]()
         for feed in self._feeds.values():
             _report(batch, feed.tape.on_time(now))
-            start = feed.tape.repair_from(now)
-            if start is not None:
-                self._fetch(feed, start)
-            if not feed.tape.is_behind:
-                batch.append(Watermark(feed.instrument.symbol, now))
+            self._repair(feed, now)
         self._out.put(batch)
 
     # --- ---
@@ -239,44 +210,57 @@ class TastyTradeDataSource(BaseDataSource):
                 for feed in self._by_streamer_symbol.get(quote.symbol, ()):
                     out.append(Quote(feed.instrument.symbol, now, now, quote.bid, quote.ask, quote.bid_size, quote.ask_size))
 
-    def _by_feed(self, prints: list[Print]) -> list[tuple[_Feed, list[Print]]]:
+    def _by_feed(self, prints: list[Print]) -> list[tuple[Feed, list[Print]]]:
         """``prints`` apart by symbol, in their order."""
         apart: dict[str, list[Print]] = {}
         for one in prints:
             apart.setdefault(one.symbol, []).append(one)
         return [(feed, ours) for symbol, ours in apart.items() for feed in self._by_streamer_symbol.get(symbol, ())]
 
-    def _on_undecodable(self, signal: Undecodable) -> None:
+    def _on_undecodable(self, signal: Undecodable, now: int) -> None:
         self._undecodable += 1
-        _log.error("market data cannot be read", venue="tastytrade", channel=signal.channel, type=signal.type, reason=signal.reason)
-        if signal.channel == _TAPE and signal.type == "TimeAndSale":  # prints are lost, and nobody knows whose
+        if self._undecodable & (self._undecodable - 1) == 0:  # ever less often: it may be every frame
+            _log.error(
+                "market data cannot be read",
+                **{"venue": "tastytrade", "channel": signal.channel, "type": signal.type},
+                **{"reason": signal.reason, "frames": self._undecodable},
+            )
+        if signal.channel == _TAPE and signal.type == "TimeAndSale":  # nobody knows whose prints they were
             for feed in self._feeds.values():
-                if not feed.tape.is_behind:
-                    self._catch_up(feed)
+                feed.tape.doubt()
+                self._repair(feed, now)
 
-    def _begin(self, feed: _Feed) -> None:
+    def _begin(self, feed: Feed) -> None:
         symbol = feed.streamer_symbol
         self._socket.subscribe(_TAPE, *(Subscription(name, symbol) for name in feed.types))
         self._socket.subscribe(_TICKER, Subscription("Quote", symbol))
-        self._catch_up(feed)
-
-    def _catch_up(self, feed: _Feed) -> None:
         self._fetch(feed, feed.tape.begin())
 
-    def _fetch(self, feed: _Feed, start_ns: int) -> None:
+    def _repair(self, feed: Feed, now: int) -> None:
+        start = feed.tape.repair_from(now)
+        if start is not None:
+            self._fetch(feed, start)
+
+    def _fetch(self, feed: Feed, start_ns: int) -> None:
         if feed.fetching is not None:
             feed.fetching.cancel()
         feed.fetching = asyncio.create_task(self._fetch_prints(feed, start_ns), name=f"prints of {feed.streamer_symbol}")
 
-    async def _fetch_prints(self, feed: _Feed, start_ns: int) -> None:
+    async def _fetch_prints(self, feed: Feed, start_ns: int) -> None:
         found: list[Print] | None = None
-        try:
-            snapshot: Snapshot[Print] = await self._history.fetch("TimeAndSale", feed.streamer_symbol, start_ns, self._options.most_prints)
-            found, reason = snapshot.rows, "the venue's history is cut off" if snapshot.is_cut else ""
-        except VenueUnavailable as error:
-            reason = str(error)
-            if not self._socket.is_connected:
-                return  # the next connection begins anew
+        reason = ""
+        for _ in range(_ATTEMPTS):
+            try:
+                snapshot: Snapshot[Print] = await self._history.fetch(
+                    "TimeAndSale", feed.streamer_symbol, start_ns, self._options.most_prints
+                )
+            except VenueUnavailable as error:
+                reason = str(error)
+                if not self._socket.is_connected:
+                    return  # the next connection begins anew
+            else:
+                found, reason = snapshot.rows, "the venue's history is cut off" if snapshot.is_cut else ""
+                break
         batch = list[SourceEvent]()
         _report(batch, feed.tape.catch_up(found, reason))
         self._out.put(batch)
@@ -286,7 +270,7 @@ class TastyTradeDataSource(BaseDataSource):
         return now_ns if session is None else max(session.open_ns, now_ns - DAY_NS)
 
     def _index(self) -> None:
-        by: dict[str, tuple[_Feed, ...]] = {}
+        by: dict[str, tuple[Feed, ...]] = {}
         for feed in self._feeds.values():
             by[feed.streamer_symbol] = (*by.get(feed.streamer_symbol, ()), feed)
         self._by_streamer_symbol = by

@@ -79,7 +79,8 @@ class DxLinkSocket:
         self._link: DxLink | None = None
         self._ready = asyncio.Event()
         self._flush = asyncio.Event()
-        self._refused: VenueError | None = None
+        self._refused: AuthExpired | None = None
+        self._settled = asyncio.Event()
         self._is_busy = False
         self._token: QuoteToken | None = None
         self._renew_at = 0.0
@@ -99,16 +100,17 @@ class DxLinkSocket:
         Raises:
             VenueUnavailable, AuthExpired: not connected in time; it stops trying.
         """
+        self._settled.clear()
         self._task = asyncio.create_task(self._run(), name="dxlink")
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._options.first_s):
-                await self._ready.wait()
-        except TimeoutError:
+                await self._settled.wait()
+        if not self._ready.is_set():
             await self.close()
-            if isinstance(self._refused, AuthExpired):
-                raise self._refused from None
-            why = self.reason or "no answer"
-            raise VenueUnavailable(f"TastyTrade's market data is not reached: {why}. Check the network, then start again.") from None
+            if self._refused is not None:
+                raise self._refused
+            why = self.reason.rstrip(".") or "no answer"
+            raise VenueUnavailable(f"TastyTrade's market data is not reached: {why}. Check the network, then start again.")
 
     async def close(self) -> None:
         task, self._task = self._task, None
@@ -133,13 +135,15 @@ class DxLinkSocket:
     async def _run(self) -> None:
         failures = 0
         while True:
-            self._refused, began = None, self._monotonic()
+            began = self._monotonic()
             try:
                 await self._session()
             except* Exception as errors:  # whatever it was, market data must come back
                 error = _first(errors)
                 self.reason = str(error) or type(error).__name__
-                self._refused = error if isinstance(error, VenueError) else None
+                self._refused = error if isinstance(error, AuthExpired) else None
+                if self._refused is not None:
+                    self._settled.set()
                 if not isinstance(error, _EXPECTED):
                     _log.error("market data met an error of ours", venue="tastytrade", exc_info=error)
             if self._ready.is_set():
@@ -190,6 +194,7 @@ class DxLinkSocket:
                     refusals = 0
                     await self._listener.on_ready()
                     self._ready.set()
+                    self._settled.set()
                 elif isinstance(signal, Unauthorized):
                     refusals += 1
                     if refusals > 1:

@@ -7,8 +7,12 @@ before he reads more.
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
+from typing import Final
 
 from fortified.domain.market import SourceEvent
+
+_LARGEST: Final = 512
+"""Events in one batch: whoever reads looks after the rest of the process between batches."""
 
 
 class Outbox:
@@ -27,9 +31,9 @@ class Outbox:
         return len(self._batches) >= self._limit
 
     def put(self, batch: Sequence[SourceEvent]) -> None:
-        """Append a batch; one without events is none."""
+        """Append ``batch``, in pieces where it is large."""
         if batch:
-            self._batches.append(batch)
+            self._batches.extend(batch[at : at + _LARGEST] for at in range(0, len(batch), _LARGEST))
             self._filled.set()
             if self.is_full:
                 self._room.clear()

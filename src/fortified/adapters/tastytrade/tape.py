@@ -15,7 +15,7 @@ import msgspec
 from fortified.adapters.tastytrade.dxlink_events import CANCEL, CORRECTION, REMOVE, LastTrade, Print, ts_of_index
 from fortified.adapters.tastytrade.tape_ids import PrintIds, ts_of_seq
 from fortified.adapters.tastytrade.tape_volume import VolumeCheck
-from fortified.domain.market import Gap, SourceEvent, Tick
+from fortified.domain.market import BarFlag, Gap, SourceEvent, Tick, Watermark
 
 _DAY_NS: Final = 24 * 3600 * 10**9
 _OLDEST_NS: Final = 5 * _DAY_NS
@@ -23,6 +23,7 @@ _OLDEST_NS: Final = 5 * _DAY_NS
 _MS_NS: Final = 10**6
 _MARGIN_NS: Final = 10**9
 _REPAIR_NS: Final = 30 * 10**9
+_AGAIN_NS: Final = 10**9
 _MOST_HELD: Final = 500_000
 _MOST_TRADES: Final = 10_000
 
@@ -37,10 +38,11 @@ class Mode(enum.StrEnum):
 
 class TapePolicy(msgspec.Struct, frozen=True):
     """``spread_legs``: whether prints of spreads count where the venue calls them valid. ``probe_ns``: how long trades may move without a
-    print until they stand in for prints."""
+    print until they stand in for prints. ``window_ns``: how often the day's volume is compared."""
 
     spread_legs: bool = True
     probe_ns: int = 5 * 10**9
+    window_ns: int = 5 * 10**9
 
 
 class TapeCounts(msgspec.Struct):
@@ -69,19 +71,25 @@ class Tape:
         self._policy, self._apart, self._origin_ns = policy, apart, origin_ns
         self._foreign = after is not None and not now_ns - _OLDEST_NS <= ts_of_seq(after) <= now_ns + _DAY_NS
         self._ids = PrintIds(after, foreign=self._foreign)
-        self._volume = VolumeCheck()
+        self._volume = VolumeCheck(policy.window_ns)
         self._held: list[tuple[Sequence[Print], int]] | None = None
         self._held_prints = 0
         self._trade: LastTrade | None = None
         self._trades: list[tuple[LastTrade, int]] = []
         self._moving_since: int | None = None
         self._short = 0.0
-        self._repairing = False
+        self._doubted = self._repairing = False
+        self._ts_fetched = self._ts_complete = 0
 
     @property
     def is_approximate(self) -> bool:
         """Whether ticks are made of snapshots, so that their count is a lower bound."""
         return self.mode is Mode.TRADES
+
+    @property
+    def ts_last(self) -> int | None:
+        """When the newest print was, ns; None before the first."""
+        return None if self._ids.newest < 0 else ts_of_index(self._ids.newest)
 
     @property
     def is_behind(self) -> bool:
@@ -97,11 +105,19 @@ class Tape:
         newest = self._ids.newest
         return self._hold(self._origin_ns if newest < 0 else ts_of_index(newest) - _MARGIN_NS)
 
+    def doubt(self) -> None:
+        """Prints may have been lost just now."""
+        self._doubted = True
+
     def repair_from(self, now_ns: int) -> int | None:
-        """When volume is missing: the time from which prints are to be fetched, as ``begin``."""
-        if not self._short or self._repairing or self.is_behind or self.mode is not Mode.PRINTS:
+        """When prints seem to be missing: the time from which they are to be fetched, as ``begin``."""
+        if self.is_behind or self.mode is Mode.TRADES or now_ns - self._ts_fetched < _AGAIN_NS:
             return None
-        self._repairing = True
+        if self._short and not self._repairing:
+            self._repairing = True
+        elif not self._doubted:
+            return None
+        self._doubted, self._ts_fetched = False, now_ns
         return self._hold(now_ns - _REPAIR_NS)
 
     def catch_up(self, past: Sequence[Print] | None, reason: str = "") -> list[SourceEvent]:
@@ -117,8 +133,12 @@ class Tape:
             events.append(self._gap("the venue's history does not reach back to the last print"))
         self._foreign = False
         if past:
-            self._take(past, None, events)
+            found: list[SourceEvent] = []
+            self._take(past, None, found)
             self.counts.recovered += self.counts.ticks - known
+            if found and not events and self._is_overdue(found):
+                events.append(self._gap("prints were fetched when bars of their time could be over"))
+            events += found
         for prints, ts_recv in held:
             self._take(prints, ts_recv, events)
         return events
@@ -153,9 +173,14 @@ class Tape:
         return events
 
     def on_time(self, now_ns: int) -> list[SourceEvent]:
-        """Look whether prints are missing, or have never come."""
-        if self.is_behind or self.mode is Mode.TRADES:
+        """Look whether prints are missing or have never come, and tell what is complete."""
+        if self.is_behind:
             return []
+        events = [] if self.mode is Mode.TRADES else self._look(now_ns)
+        self._ts_complete = now_ns
+        return [*events, Watermark(self.symbol, now_ns)]
+
+    def _look(self, now_ns: int) -> list[SourceEvent]:
         patience = self._policy.probe_ns * (1 if self.mode is Mode.PROBING else 3)
         if self._moving_since is not None and now_ns - self._moving_since >= patience:
             return self._fall_back()
@@ -172,6 +197,10 @@ class Tape:
         else:
             self._short = missing
         return []
+
+    def _is_overdue(self, events: Sequence[SourceEvent]) -> bool:
+        """Whether a tick is older than what was called complete, by more than a print may take to us."""
+        return any(isinstance(event, Tick) and event.ts_event < self._ts_complete - _MARGIN_NS for event in events)
 
     # --- ---
 
@@ -238,7 +267,8 @@ class Tape:
     def _tick_of(self, trade: LastTrade, ts_recv: int) -> Tick:
         self.counts.ticks += 1
         self._ids.is_new(trade.index, trade.size)
-        return Tick(self.symbol, self._ids.number(trade.index), trade.ts_event, ts_recv, trade.price, trade.size)
+        number, flags = self._ids.number(trade.index), int(BarFlag.APPROXIMATE_TICKS)
+        return Tick(self.symbol, number, trade.ts_event, ts_recv, trade.price, trade.size, flags=flags)
 
     def _gap(self, reason: str) -> Gap:
         self.counts.gaps += 1

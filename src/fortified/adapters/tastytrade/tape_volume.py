@@ -7,15 +7,15 @@ shortfall within a window counts, and only its rise from one window to the next.
 import math
 from typing import Final
 
-_WINDOW_NS: Final = 5 * 10**9
 _TOLERANCE: Final = 0.5
 """Units; volumes of equities may be fractions."""
 
 
 class VolumeCheck:
-    """One symbol. ``on_print`` and ``on_volume`` as they come; ``on_time`` ends windows."""
+    """One symbol. ``on_print`` and ``on_volume`` as they come; ``on_time`` ends windows of ``window_ns``."""
 
-    def __init__(self) -> None:
+    def __init__(self, window_ns: int) -> None:
+        self._window_ns = window_ns
         self._day: int | None = None
         self._told: float | None = None
         """Volume of the day minus the prints that were seen of it: grows by what was missed."""
@@ -46,7 +46,7 @@ class VolumeCheck:
 
     def on_time(self, now_ns: int) -> float | None:
         """What is missing since the last window that was accepted, 0 within tolerance; None before a window ends."""
-        if self._told is None or not self._moved or now_ns - self._began_ns < _WINDOW_NS:
+        if self._told is None or not self._moved or now_ns - self._began_ns < self._window_ns:
             return None
         smallest, self._smallest, self._began_ns, self._moved = self._smallest, self._told, now_ns, False
         if self._accepted is None:

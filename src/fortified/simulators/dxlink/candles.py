@@ -16,6 +16,7 @@ from fortified.simulators.synthetic import Synthetic
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _SERIES = re.compile(r"(?P<base>[^{]+)\{=(?P<count>[0-9]*)(?P<unit>[smhd])(?P<more>(,[^}]*)?)\}")
 _NS: Final = 1_000_000_000
+_HOUR_NS: Final = 3600 * _NS
 
 
 class Past(Protocol):
@@ -27,14 +28,18 @@ class Past(Protocol):
 
 
 class SyntheticPast:
-    """The past of an invented market; ``find`` knows what has a streamer symbol."""
+    """The past of an invented market; ``find`` knows what has a streamer symbol.
+
+    Its prints go back to a full hour, half an hour at least: whole sessions would take long to invent. Candles have no such limit.
+    """
 
     def __init__(self, synthetic: Synthetic, find: "Find") -> None:
         self._synthetic, self._find = synthetic, find
 
     def prints(self, symbol: str, start_ns: int, end_ns: int) -> Iterable[Print]:
         listed = self._find(symbol)
-        return () if listed is None else self._synthetic.prints(listed, start_ns, end_ns)
+        oldest_ns = (end_ns - _HOUR_NS // 2) // _HOUR_NS * _HOUR_NS
+        return () if listed is None else self._synthetic.prints(listed, max(start_ns, oldest_ns), end_ns)
 
     def candle(self, symbol: str, start_ns: int, length_ns: int) -> Candle | None:
         listed = self._find(symbol)
