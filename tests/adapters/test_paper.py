@@ -116,9 +116,17 @@ async def test_what_tastytrade_would_have_been_sent() -> None:
     request = await requested("tastytrade", NQ, one)
     assert request.url == "https://api.tastyworks.com/accounts/{account}/orders"
     assert request.body == {
-        **{"time-in-force": "Day", "order-type": "Limit", "external-identifier": "o1", "price": "20001.25", "price-effect": "Credit"},
-        "legs": [{"instrument-type": "Future", "symbol": "/NQ", "quantity": "2", "action": "Sell to Close"}],
+        **{"time-in-force": "GTC", "order-type": "Limit", "external-identifier": "o1", "price": "20001.25", "price-effect": "Credit"},
+        "legs": [{"instrument-type": "Future", "symbol": "/NQ", "quantity": 2, "action": "Sell"}],
+        "advanced-instructions": {"strict-position-effect-validation": True},
     }
+
+
+@pytest.mark.parametrize(("kind", "triggered"), [(OrderType.STOP, True), (OrderType.MARKET_IF_TOUCHED, False)])
+async def test_a_level_that_we_hold_would_have_been_sent_as_a_market_order(kind: OrderType, triggered: bool) -> None:
+    held = order(SELL, type=kind, stop_price=Decimal("20000.25"), triggered=triggered, purpose=Purpose.EXIT)
+    body = (await requested("tastytrade", NQ, held)).body
+    assert (body["order-type"], "stop-trigger" in body, body["time-in-force"]) == ("Market", False, "Day")
 
 
 async def test_what_schwab_would_have_been_sent() -> None:

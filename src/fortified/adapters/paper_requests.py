@@ -1,7 +1,7 @@
 """What the real venues would have been sent, and what they would have refused.
 
-Owns the venues' order payloads as far as paper trading shows them. No secrets, no sending: the account number and the token stand as
-placeholders. Sources: the order schemas that TastyTrade and Schwab publish for developers.
+Owns where a request would have gone. Its body is made by the very codecs of the real adapters, so that paper shows what live sends. No
+secrets, no sending: the account number and the token stand as placeholders.
 """
 
 from collections.abc import Mapping
@@ -9,28 +9,13 @@ from typing import Any
 
 import msgspec
 
+from fortified.adapters.schwab.orders import body_of, ticket_of
+from fortified.adapters.tastytrade.orders import EQUITY, FUTURE, Leg, order_body
 from fortified.domain.instrument import AssetClass, Instrument
-from fortified.domain.order import Order, OrderType, Purpose
-from fortified.domain.signal import OrderSide
+from fortified.domain.order import Order, OrderType
 
 TASTYTRADE_URL = "https://api.tastyworks.com/accounts/{account}/orders"
 SCHWAB_URL = "https://api.schwabapi.com/trader/v1/accounts/{account}/orders"
-
-_TASTYTRADE_TYPES = {OrderType.MARKET: "Market", OrderType.LIMIT: "Limit", OrderType.STOP: "Stop", OrderType.STOP_LIMIT: "Stop Limit"}
-_HELD = OrderType.MARKET_IF_TOUCHED
-"""Neither venue has this type: we hold the level, and send a market order once it is touched."""
-_TASTYTRADE_ACTIONS = {
-    (OrderSide.BUY, Purpose.ENTRY): "Buy to Open",
-    (OrderSide.SELL, Purpose.ENTRY): "Sell to Open",
-    (OrderSide.BUY, Purpose.EXIT): "Buy to Close",
-    (OrderSide.SELL, Purpose.EXIT): "Sell to Close",
-}
-_SCHWAB_INSTRUCTIONS = {
-    (OrderSide.BUY, Purpose.ENTRY): "BUY",
-    (OrderSide.SELL, Purpose.ENTRY): "SELL_SHORT",
-    (OrderSide.BUY, Purpose.EXIT): "BUY_TO_COVER",
-    (OrderSide.SELL, Purpose.EXIT): "SELL",
-}
 
 
 class WouldSend(msgspec.Struct, frozen=True):
@@ -47,8 +32,11 @@ class WouldSend(msgspec.Struct, frozen=True):
 def would_send(venue: str, order: Order, instrument: Instrument) -> WouldSend:
     """The request that ``venue`` would have been sent for ``order``."""
     headers = {"Authorization": "Bearer <token>", "Content-Type": "application/json", "Accept": "application/json"}
-    url, body = (SCHWAB_URL, _schwab(order)) if venue == "schwab" else (TASTYTRADE_URL, _tastytrade(order, instrument))
-    return WouldSend(venue, order.order_id, "POST", url, headers, body)
+    sent = _sent(order)
+    if venue == "schwab":
+        return WouldSend(venue, order.order_id, "POST", SCHWAB_URL, headers, body_of(ticket_of(sent)))
+    kind = FUTURE if instrument.asset_class is AssetClass.FUTURE else EQUITY
+    return WouldSend(venue, order.order_id, "POST", TASTYTRADE_URL, headers, order_body(sent, Leg(order.symbol, kind)))
 
 
 def refusal(venue: str, order: Order, instrument: Instrument) -> str | None:
@@ -63,44 +51,8 @@ def refusal(venue: str, order: Order, instrument: Instrument) -> str | None:
     return None
 
 
-def _tastytrade(order: Order, instrument: Instrument) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "time-in-force": "Day",
-        "order-type": _TASTYTRADE_TYPES[OrderType.MARKET if order.type is _HELD else order.type],
-        "external-identifier": order.order_id,
-        "legs": [
-            {
-                "instrument-type": "Future" if instrument.asset_class is AssetClass.FUTURE else "Equity",
-                "symbol": order.symbol,
-                "quantity": str(order.quantity),
-                "action": _TASTYTRADE_ACTIONS[order.side, order.purpose],
-            }
-        ],
-    }
-    if order.limit_price is not None:
-        body["price"] = str(order.limit_price)
-        body["price-effect"] = "Debit" if order.side is OrderSide.BUY else "Credit"
-    if order.stop_price is not None and order.type is not _HELD:
-        body["stop-trigger"] = str(order.stop_price)
-    return body
-
-
-def _schwab(order: Order) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "orderType": (OrderType.MARKET if order.type is _HELD else order.type).value,
-        "session": "NORMAL",
-        "duration": "DAY",
-        "orderStrategyType": "SINGLE",
-        "orderLegCollection": [
-            {
-                "instruction": _SCHWAB_INSTRUCTIONS[order.side, order.purpose],
-                "quantity": str(order.quantity),
-                "instrument": {"symbol": order.symbol, "assetType": "EQUITY"},
-            }
-        ],
-    }
-    if order.limit_price is not None:
-        body["price"] = str(order.limit_price)
-    if order.stop_price is not None and order.type is not _HELD:
-        body["stopPrice"] = str(order.stop_price)
-    return body
+def _sent(order: Order) -> Order:
+    """``order`` as a venue would get it: a level that we hold is a market order once it was touched."""
+    if order.type is not OrderType.MARKET_IF_TOUCHED and not (order.triggered and order.type is OrderType.STOP):
+        return order
+    return msgspec.structs.replace(order, type=OrderType.MARKET, stop_price=None)
