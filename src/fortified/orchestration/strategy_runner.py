@@ -53,6 +53,8 @@ QUIET_TICKS = 256
 EXPECTED = frozenset({DenialCode.WARMING_UP, DenialCode.STALE_DATA})
 """Denials that come in numbers while a runner catches up, and mean nothing then."""
 REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.EXPIRED})
+RESTING = frozenset({OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED})
+"""States in which a stop may be moved: not while it is being canceled."""
 RETRY_FIRST_S, RETRY_LAST_S = 0.05, 2.0
 
 
@@ -159,8 +161,11 @@ class StrategyRunner:
         unsent = [order for order in self._book.all_working() if order.status is OrderStatus.INITIALIZED]
         # A simulated venue forgot what it was sent; at a real one the last process may have been killed behind the sending.
         self._outbox = [order for order in unsent if not self._sender.is_live(order)]
+        now = None if self._clock is None else self._clock.now_ns()  # it was sent until now, if at all
         doubtful = [
-            OrderEvent(order.order_id, OrderStatus.SUBMIT_UNKNOWN, order.ts_created) for order in unsent if self._sender.is_live(order)
+            OrderEvent(order.order_id, OrderStatus.SUBMIT_UNKNOWN, now or order.ts_created)
+            for order in unsent
+            if self._sender.is_live(order)
         ]
         if unsent:
             self._settle(doubtful)
@@ -268,7 +273,9 @@ class StrategyRunner:
             young = self._clock.now_ns() - order.ts_created <= self._freshness_ns
             if order.purpose is Purpose.EXIT or young:
                 self._log.warning("an order never reached the broker and is sent again", runner=str(self.key), order=order.order_id)
-                self._outbox.append(order)
+                # Its new time is durable before it is sent: the next process has to know when to look.
+                self._settle([OrderEvent(order.order_id, OrderStatus.SUBMITTED, self._clock.now_ns())])
+                self._outbox.extend(one for one in self._book.all_working() if one.order_id == order.order_id)
             else:
                 text = "it never reached the broker, and the price it was meant for is old"
                 self._settle([OrderEvent(order.order_id, OrderStatus.REJECTED, self._clock.now_ns(), text)])
@@ -445,7 +452,7 @@ class StrategyRunner:
                 if (order := self._tracker.get(order_id)) is not None and (now := self.ts_last) is not None:
                     self._settle(await self._sender.cancel(order, now))
             for order_id, price in moves:
-                if (order := self._tracker.get(order_id)) is not None:
+                if (order := self._tracker.get(order_id)) is not None and order.status in RESTING:
                     self._settle(await self._sender.move(order, price))
 
     def _book_fill(self, fill: Fill) -> None:

@@ -86,8 +86,8 @@ class Lookup:
 
         Raises AmbiguousOrder when there is none, but one from a time that a wrong clock would explain.
         """
-        at = order.ts_submitted or order.ts_updated or order.ts_created
-        start, end = self._sent.get(order.order_id, (at, at))
+        first = order.ts_submitted or order.ts_created
+        start, end = self._sent.get(order.order_id, (first, max(first, order.ts_updated)))
         others = (named for ours, named in self._named.items() if ours != order.order_id)
         taken = {*self._claimed(), *others, *self.links.values()} - {order.venue_order_id}
         listed = await self._client.orders(self._account, start - SKEW_NS, end + SKEW_NS)
