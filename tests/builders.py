@@ -31,7 +31,7 @@ CLOSE = ns("2025-03-04 22:00")
 NEXT_OPEN = ns("2025-03-04 23:00")
 
 
-def tick(seq: int, ts: int, price: float = 20_000.0, size: float = 1.0, recv: int | None = None, **quote: float) -> Tick:
+def tick(seq: int, ts: int, price: float = 20_000.0, size: float = 1.0, recv: int | None = None, **quote: Any) -> Tick:
     return Tick("/NQ", seq, ts, ts if recv is None else recv, price, size, **quote)
 
 

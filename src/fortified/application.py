@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 
@@ -40,14 +41,16 @@ async def running_app(settings: Settings, announce: Announce = to_stderr) -> Asy
     secret = bootstrap.jwt_secret(settings)
     registry = await asyncio.to_thread(bootstrap.discover_plugins, settings)
     async with (
-        bootstrap.server(settings, registry, announce) as manager,
-        backtests(settings, registry, manager.store.history) as queue,
+        bootstrap.server(settings, registry, announce) as running,
+        backtests(settings, registry, running.manager.store.history) as queue,
     ):
-        await ensure_admin(manager.store.users, settings, announce)
+        await ensure_admin(running.manager.store.users, settings, announce)
         app = create_app(
             ApiContext(
-                manager=manager,
+                manager=running.manager,
                 backtests=queue,
+                access=running.access,
+                schwab_callback=urlsplit(settings.schwab_redirect_uri).path,
                 clock=SystemClock(),
                 jwt_secret=secret,
                 access_minutes=settings.access_token_minutes,

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fortified.domain.errors import ConfigError
+
+_CREDENTIALS = ("tasty_client_secret", "tasty_refresh_token", "schwab_client_id", "schwab_client_secret")
 
 
 class Settings(BaseSettings):
@@ -60,14 +62,30 @@ class Settings(BaseSettings):
     stale_after_seconds: float = Field(default=10.0, gt=0, le=3600)
     chart_timeframes: Annotated[tuple[str, ...], NoDecode] = ("1", "5", "144t", "512t")
 
-    # Brokers: read here so that their presence is known; the connections use them
+    # Brokers
     tasty_client_id: str | None = None
     tasty_client_secret: SecretStr | None = None
     tasty_refresh_token: SecretStr | None = None
     tasty_account_id: str | None = None
+    tasty_api_url: str | None = None
+    tasty_streamer_url: str | None = None
     schwab_client_id: str | None = None
     schwab_client_secret: SecretStr | None = None
     schwab_redirect_uri: str = "https://localhost:8000/api/brokers/schwab/callback"
+    schwab_account_id: str | None = None
+    schwab_api_url: str | None = None
+    schwab_auth_url: str | None = None
+    wire_journal: bool = False
+    fortified_brokers: Literal["simulated"] | None = None
+
+    @field_validator("fortified_brokers")
+    @classmethod
+    def _apart(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Simulated brokers and real credentials are never mixed."""
+        real = [name.upper() for name in _CREDENTIALS if info.data.get(name) is not None]
+        if value is not None and real:
+            raise ValueError(f"simulated brokers are never mixed with real credentials; unset {', '.join(real)} or this")
+        return value
 
     @field_validator("cors_origins", "chart_timeframes", mode="before")
     @classmethod
@@ -116,9 +134,24 @@ class Settings(BaseSettings):
         return f"redis://{secret}{self.redis_host}:{self.redis_port}/{self.redis_db}"
 
     @property
+    def simulated(self) -> bool:
+        """Whether the brokers are those of ``fortified simulate``: no real money is there."""
+        return self.fortified_brokers == "simulated"
+
+    @property
     def has_broker(self) -> bool:
-        """Whether credentials of a broker are configured."""
-        return self.tasty_client_secret is not None or self.schwab_client_secret is not None
+        """Whether credentials of a broker are configured, or simulated ones are asked for."""
+        return self.simulated or self.tasty_client_secret is not None or self.schwab_client_secret is not None
+
+    @property
+    def demo(self) -> bool:
+        """Whether the server shows the synthetic demo market."""
+        return self.fortified_demo and not self.has_broker
+
+    @property
+    def key_prefix(self) -> str:
+        """What the keys in Redis begin with: what was traded at simulated brokers is never taken for real."""
+        return "simulated:" if self.simulated else ""
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -177,7 +177,8 @@ async def test_an_order_that_a_wrong_clock_would_explain_is_for_a_person(at: Des
     ours = await at.place(order(limit="499.50"))
     restarted = at.connection.broker()
     await restarted.connect()
-    wrong = msgspec.structs.replace(ours, ts_submitted=at.clock.now_ns() - 120 * 10**9)
+    earlier = at.clock.now_ns() - 120 * 10**9
+    wrong = msgspec.structs.replace(ours, ts_submitted=earlier, ts_updated=earlier)
     with pytest.raises(AmbiguousOrder, match="Check the clock"):
         await restarted.find(wrong)
 
@@ -264,7 +265,7 @@ async def test_a_replacement_is_for_what_remains_and_the_order_stays_whole() -> 
         at.push(499.4, size=30)
         (event,) = await at.broker.replace_order(ours, Decimal("499.60"), None)
         whole = await at.found(follow(ours, [event]))
-        assert (whole.quantity, whole.filled_quantity) == (100, 30)
+        assert (whole.quantity, whole.filled_quantity) == (Decimal(100), Decimal(30))
         working = next(one for one in await at.broker.orders(0) if one.venue_order_id == whole.venue_order_id)
         assert working.quantity == 70
 

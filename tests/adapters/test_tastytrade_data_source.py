@@ -498,7 +498,7 @@ async def test_a_history_ends_with_the_connection() -> None:
         await given.until(lambda: given.source.health().connected)
 
 
-async def test_without_a_connection_there_is_no_history() -> None:
+async def test_the_past_is_had_before_anything_is_subscribed_to() -> None:
     async with rig(LIVE) as given:
-        with pytest.raises(VenueUnavailable, match="not connected"):
-            await given.source.history(NQ_24_7, Timeframe.parse("1"), 10)
+        await given.source.history(NQ_24_7, Timeframe.parse("1"), 10)
+        assert given.source.health().connected

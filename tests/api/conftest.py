@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
 from tests.api.fake_backtests import FakeBacktests
-from tests.api.fakes import FakeManager, FlakyStore, ManualClock
+from tests.api.fakes import FakeAccess, FakeManager, FlakyStore, ManualClock
 from websockets.asyncio.client import ClientConnection, connect
 
 from fortified.api.app import create_app
@@ -58,7 +58,12 @@ def backtests() -> FakeBacktests:
 
 
 @pytest.fixture
-async def app(manager: FakeManager, backtests: FakeBacktests, store: FlakyStore, clock: ManualClock) -> FastAPI:
+def access() -> FakeAccess:
+    return FakeAccess()
+
+
+@pytest.fixture
+async def app(manager: FakeManager, backtests: FakeBacktests, access: FakeAccess, store: FlakyStore, clock: ManualClock) -> FastAPI:
     for role in ("viewer", "trader", "admin"):
         await store.users.put_user(User(f"{role}@example.com", _password_hash(), role))
     return create_app(
@@ -70,6 +75,8 @@ async def app(manager: FakeManager, backtests: FakeBacktests, store: FlakyStore,
             access_minutes=15,
             refresh_days=30,
             version="1.2.3",
+            access=access,
+            schwab_callback="/registered/callback",
             cors_origins=(ORIGIN,),
         )
     )

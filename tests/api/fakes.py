@@ -7,7 +7,7 @@ from itertools import count
 import msgspec
 
 from fortified.domain.account import AccountId, Mode
-from fortified.domain.errors import ConfigError, NotFound, Refused, StoreUnavailable
+from fortified.domain.errors import AuthExpired, ConfigError, NotFound, Refused, StoreUnavailable, VenueUnavailable
 from fortified.domain.instrument import get_instrument
 from fortified.domain.market import Bar, BarUpdate
 from fortified.domain.order import Order, OrderStatus, Purpose
@@ -16,6 +16,7 @@ from fortified.domain.signal import OrderSide, Target
 from fortified.domain.ticker import TickerConfig
 from fortified.domain.timeframe import Timeframe
 from fortified.domain.trade import Trade
+from fortified.orchestration.account_keeper import AccountReport
 from fortified.orchestration.config_loader import with_canonical_rules
 from fortified.orchestration.events import (
     FeedHealth,
@@ -25,7 +26,9 @@ from fortified.orchestration.events import (
     RunnerStatus,
     StrategyInfo,
 )
+from fortified.orchestration.reconciliation import Difference
 from fortified.ports import LedgerUnit, RunnerKey, StreamRef
+from fortified.ports.venue_access import AccessState, LoginPage
 from fortified.storage.memory import MemoryStore
 
 NS = 1_000_000_000
@@ -84,6 +87,7 @@ class FakeManager:
         self.marks = {"/NQ": Decimal("21010.25"), "SPY": Decimal("590.5")}
         self.broken = False
         self._clock = clock
+        self.keepers: dict[str, FakeKeeper] = {}
         self._running: dict[str, list[RunnerStatus]] = {}
         self._commands: dict[str, ManualOutcome] = {}
         self._numbers = count(1)
@@ -150,6 +154,78 @@ class FakeManager:
 
     def chart_timeframes(self) -> Sequence[StreamRef]:
         return self.streams
+
+    def accounts(self) -> Sequence[AccountReport]:
+        return [keeper.report() for keeper in self.keepers.values()]
+
+    def keeper(self, account: str) -> "FakeKeeper":
+        if account not in self.keepers:
+            raise NotFound(f"there is no live account {account!r}; known are: {', '.join(self.keepers) or 'none'}")
+        return self.keepers[account]
+
+    async def adopt(self, account: str, what: str, strategy: str, *, actor: str) -> Difference:
+        if strategy not in self._running:
+            raise NotFound(f"strategy {strategy!r} does not run on {what} at {account}")
+        return await self.keeper(account).declare_external(what)
+
+
+class FakeKeeper:
+    """One account: what it reports, and what it was asked."""
+
+    def __init__(self, report: AccountReport) -> None:
+        self.known = report
+        self.looks = 0
+
+    def report(self) -> AccountReport:
+        return self.known
+
+    def look(self) -> None:
+        self.looks += 1
+
+    async def declare_external(self, what: str) -> Difference:
+        found = next((one for one in self.known.differences if one.what == what), None)
+        if found is None:
+            raise VenueUnavailable(f"{self.known.account}: the broker does not answer")
+        self.known = msgspec.structs.replace(self.known, differences=())
+        return found
+
+
+class FakeAccess:
+    """Log-ins that are configured to be one way or another."""
+
+    def __init__(self, *states: AccessState) -> None:
+        self.known = {state.venue: state for state in states or NOT_CONFIGURED}
+        self.finished: list[tuple[str, str | None, bool]] = []
+
+    async def states(self) -> Sequence[AccessState]:
+        return list(self.known.values())
+
+    async def begin(self, venue: str) -> LoginPage | AccessState:
+        self._check(venue)
+        return LoginPage("https://login.example/authorize?state=s1", NOON + 600 * NS) if venue == "schwab" else self.known[venue]
+
+    async def finish(self, venue: str, pasted: str, state: str | None = None, *, begun: bool = False) -> AccessState:
+        self._check(venue)
+        if begun and "state=s1" not in pasted:
+            raise ConfigError("This log-in was not begun here.")
+        self.finished.append((pasted, state, begun))
+        return self.known[venue]
+
+    async def refresh(self, venue: str) -> AccessState:
+        self._check(venue)
+        if not self.known[venue].logged_in:
+            raise AuthExpired("Nobody is logged in. Log in again.")
+        return self.known[venue]
+
+    def _check(self, venue: str) -> None:
+        if not self.known[venue].configured:
+            raise Refused([self.known[venue].text])
+
+
+NOT_CONFIGURED = (
+    AccessState("schwab", False, False, "Charles Schwab is not configured: set SCHWAB_CLIENT_ID"),
+    AccessState("tastytrade", False, False, "TastyTrade is not configured: set TASTY_CLIENT_SECRET"),
+)
 
 
 A_RUNNER = RunnerKey("ema", "/NQ", "144t", "paper")
@@ -258,3 +334,12 @@ def a_trade(
         bars_held=1,
         bar=a_bar(number),
     )
+
+
+def an_account(account: str, **changes: object) -> AccountReport:
+    """A live account that is compared and agrees, but for ``changes``."""
+    fields: dict[str, object] = {
+        **{"account": AccountId(account), "connected": True, "ready": True, "refusals": (), "differences": (), "foreign": ()},
+        **{"notes": (), "standing": None, "balances": None, "positions": (), "ts_orders": None, "ts_positions": None},
+    }
+    return AccountReport(**{**fields, **changes})  # type: ignore[arg-type]  # a builder of keyword arguments

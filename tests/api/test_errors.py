@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 from tests.api.conftest import ORIGIN
 from tests.api.fake_backtests import FakeBacktests
-from tests.api.fakes import FakeManager, FlakyStore, ManualClock
+from tests.api.fakes import FakeAccess, FakeManager, FlakyStore, ManualClock
 
 from fortified.api.app import create_app
 from fortified.api.facade import ApiContext
@@ -101,6 +101,7 @@ async def test_the_environment_turns_no_telemetry_on(monkeypatch: pytest.MonkeyP
         access_minutes=1,
         refresh_days=1,
         version="0",
+        access=FakeAccess(),
     )
     app, sent = create_app(context), []
     coming = iter(["lifespan.startup", "lifespan.shutdown"])

@@ -1,4 +1,4 @@
-"""Health, metrics, brokers, documentation, OpenAPI."""
+"""Health, metrics, documentation, OpenAPI."""
 
 import re
 
@@ -35,29 +35,6 @@ async def test_metrics_count_requests_by_route_and_read_the_system(admin: httpx2
     assert 'fortified_feed_late{source="replay",symbol="/NQ"} 2.0' in text
     assert 'fortified_runner_running{mode="paper",strategy="ema",symbol="/NQ",timeframe="144t"} 1.0' in text
     assert "fortified_websocket_clients 0.0" in text
-
-
-async def test_brokers_say_what_is_not_connected(admin: httpx2.AsyncClient) -> None:
-    brokers = {broker["name"]: broker for broker in (await admin.get("/api/brokers")).json()}
-    assert {name: broker["status"] for name, broker in brokers.items()} == {
-        "schwab": "not_connected",
-        "tastytrade": "not_connected",
-        "paper": "ready",
-    }
-    calls = [
-        ("GET", "authorize", None),
-        ("POST", "token", {"code": "AUTH_CODE"}),
-        ("POST", "refresh", None),
-        ("GET", "callback", None),
-        ("GET", "status", None),
-    ]
-    for method, action, body in calls:
-        answer = await admin.request(method, f"/api/brokers/schwab/{action}", json=body)
-        assert (answer.status_code, answer.json()["code"]) == (501, "not_implemented")
-        assert "Paper trading works" in answer.json()["detail"]
-        unknown = await admin.request(method, f"/api/brokers/nope/{action}", json=body)
-        assert unknown.status_code == 404
-    assert (await admin.get("/api/brokers/paper/status")).json()["status"] == "ready"
 
 
 @pytest.mark.parametrize("page", ["/api/docs", "/api/redoc"])
@@ -100,6 +77,6 @@ async def test_only_named_routes_are_open(app: FastAPI, client: httpx2.AsyncClie
         "/api/health",
         "/api/health/ready",
         "/api/metrics",
-        "/api/brokers/{name}/callback",
+        "/api/brokers/schwab/callback",
     }
     assert all(isinstance(route.path, str) for route in app.routes if isinstance(route, APIRoute))

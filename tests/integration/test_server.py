@@ -79,9 +79,9 @@ DOCUMENTED: list[tuple[str, str, Any, int]] = [
     ("GET", "/api/health", None, 200),
     ("GET", "/api/docs", None, 200),
     ("GET", "/api/redoc", None, 200),
-    ("GET", "/api/brokers/schwab/authorize", None, 501),
-    ("POST", "/api/brokers/schwab/token", {"code": "AUTH_CODE"}, 501),
-    ("POST", "/api/brokers/schwab/refresh", None, 501),
+    ("GET", "/api/brokers/schwab/authorize", None, 409),
+    ("POST", "/api/brokers/schwab/token", {"code": "AUTH_CODE"}, 409),
+    ("POST", "/api/brokers/schwab/refresh", None, 409),
     ("GET", "/api/tickers/triple_ema", None, 200),
     (
         "POST",

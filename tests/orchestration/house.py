@@ -190,6 +190,9 @@ class House:
     def source(self, symbol: str) -> BaseDataSource | None:
         return self.market
 
+    async def live_refusals(self, symbol: str) -> Sequence[str]:
+        return ()
+
     def sources(self) -> Sequence[BaseDataSource]:
         return [] if self.market is None else [self.market]
 

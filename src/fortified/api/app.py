@@ -18,7 +18,7 @@ from fortified.api.facade import ApiContext
 from fortified.api.hub import WebSocketManager
 from fortified.api.metrics import Metrics
 from fortified.api.middleware import HttpBoundary
-from fortified.api.routes import auth, backtests, brokers, charts, health, plugins, sockets, strategies, tickers, trades, trading
+from fortified.api.routes import accounts, auth, backtests, brokers, charts, health, plugins, sockets, strategies, tickers, trades, trading
 from fortified.api.security import Passwords, Tickets, Tokens
 from fortified.api.throttle import LoginThrottle
 
@@ -43,6 +43,7 @@ _TAGS = [
     {"name": "charts", "description": "Bars."},
     {"name": "backtests", "description": "Runs over the past, in processes of their own."},
     {"name": "brokers", "description": "Connections to brokers."},
+    {"name": "accounts", "description": "Live accounts: the ledger beside the broker."},
     {"name": "health", "description": "State of the system."},
 ]
 _SECONDS_PER_MINUTE, _SECONDS_PER_DAY = 60, 86_400
@@ -102,8 +103,10 @@ def create_app(context: ApiContext, lifespan: Lifespan | None = None) -> FastAPI
     )
     app.state.services = services
     errors.install(app)
-    for module in (auth, strategies, plugins, tickers, trading, trades, charts, backtests, brokers, health, sockets, docs):
+    for module in (auth, strategies, plugins, tickers, trading, trades, charts, backtests, brokers, accounts, health, sockets, docs):
         app.include_router(module.router)
+    if context.schwab_callback not in ("", "/", brokers.SCHWAB_CALLBACK):
+        app.add_api_route(context.schwab_callback, brokers.schwab_callback, name="registered_callback", include_in_schema=False)
     if context.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -14,9 +14,22 @@ from fortified.backtests_port import Backtests
 from fortified.domain.account import Mode
 from fortified.domain.signal import Target
 from fortified.domain.ticker import TickerConfig
+from fortified.orchestration.account_keeper import AccountReport
 from fortified.orchestration.events import HealthReport, Listeners, ManualOutcome, RunnerStatus, StrategyInfo
+from fortified.orchestration.reconciliation import Difference
 from fortified.ports import Clock, Store, StreamRef
+from fortified.ports.venue_access import VenueAccess
 from fortified.registry import Plugin, Problem, Registry
+
+
+class Keeper(Protocol):
+    """The part of an AccountKeeper that the routes use. Raises VenueError, StoreUnavailable."""
+
+    async def declare_external(self, what: str) -> Difference: ...
+
+    def look(self) -> None: ...
+
+    def report(self) -> AccountReport: ...
 
 
 class TradingFacade(Protocol):
@@ -48,6 +61,12 @@ class TradingFacade(Protocol):
 
     def chart_timeframes(self) -> Sequence[StreamRef]: ...
 
+    def accounts(self) -> Sequence[AccountReport]: ...
+
+    def keeper(self, account: str) -> Keeper: ...
+
+    async def adopt(self, account: str, what: str, strategy: str, *, actor: str) -> Difference: ...
+
 
 class Plugins(Protocol):
     """What was found beyond the built-ins when the server started."""
@@ -61,7 +80,9 @@ class Plugins(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiContext:
-    """All that the application is built from. ``cors_origins`` are full origins (scheme, host, port)."""
+    """All that the application is built from. ``cors_origins`` are full origins (scheme, host, port); ``schwab_callback`` is the path that
+    Schwab sends browsers to after a log-in.
+    """
 
     manager: TradingFacade
     backtests: Backtests
@@ -70,5 +91,7 @@ class ApiContext:
     access_minutes: int
     refresh_days: int
     version: str
+    access: VenueAccess
+    schwab_callback: str = "/api/brokers/schwab/callback"
     cors_origins: tuple[str, ...] = ()
     plugins: Plugins = field(default_factory=Registry)

@@ -1,4 +1,4 @@
-"""`fortified doctor`: check this machine, its settings and its Redis."""
+"""`fortified doctor`: check this machine, its settings, its Redis and its brokers."""
 
 import asyncio
 import platform
@@ -11,8 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from fortified.bootstrap import jwt_secret, open_store, product_version
+from fortified.cli.doctor_brokers import examine_brokers
+from fortified.cli.findings import Finding
 from fortified.cli.loop import run
 from fortified.domain.errors import FortifiedError
+from fortified.logs import configure_logging
 from fortified.registry import Registry
 from fortified.registry.plugin import shown
 from fortified.settings import Settings, load_settings
@@ -20,17 +23,10 @@ from fortified.settings import Settings, load_settings
 app = typer.Typer(add_completion=False)
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """One check: ``state`` is ok, note or bad."""
-
-    check: str
-    state: str
-    text: str
-
-
 @app.command()
 def doctor(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """Check this machine, its settings and its Redis; exit code 1 when something is bad."""
+    """Check this machine, its settings, its Redis and its brokers; exit code 1 when something is bad."""
+    configure_logging("CRITICAL", "console")  # what goes wrong is a finding
     findings = run(_examine())
     if json:
         typer.echo(msgspec.json.encode(findings))
@@ -52,7 +48,7 @@ async def _examine() -> list[Finding]:
         found.append(Finding("data directory", "bad", str(error)))
     found.append(await _redis(settings))
     found.append(await asyncio.to_thread(_port, settings))
-    found.append(_brokers(settings))
+    found += await examine_brokers(settings)
     found += await asyncio.to_thread(_plugins, settings)
     return found
 
@@ -83,12 +79,6 @@ def _port(settings: Settings) -> Finding:
                 "port", "note", f"{settings.host}:{settings.port}: {error.strerror} (a running server has it, or choose another PORT)"
             )
     return Finding("port", "ok", f"{settings.host}:{settings.port} is free")
-
-
-def _brokers(settings: Settings) -> Finding:
-    if not settings.has_broker:
-        return Finding("brokers", "note", "none configured; the server shows a synthetic demo market")
-    return Finding("brokers", "note", "credentials are configured; live connections are not in this version")
 
 
 def _plugins(settings: Settings) -> list[Finding]:

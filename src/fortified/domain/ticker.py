@@ -16,9 +16,9 @@ class TickerConfig(msgspec.Struct, frozen=True):
     """Configuration of one symbol for one strategy.
 
     ``quantities`` maps a venue to the units it trades (0 or absent: not there); ``symbols`` maps a venue to another symbol to trade there;
-    ``parameters`` are the strategy's own, validated by it. the protective exits (``ExitRules``) are texts as a trader writes
-    them, ``leg_failure`` what becomes of the legs that were filled when
-    another one was refused (``alert`` holds them and calls a person), ``sizing`` says how many units an entry is, ``cash`` is the money at the start of each account, which sizing by cash spends.
+    ``parameters`` are the strategy's own, validated by it. The protective exits (``ExitRules``) are texts as a trader writes them.
+    ``leg_failure`` is what becomes of the legs that were filled when another one was refused: ``alert`` holds them and calls a person.
+    ``sizing`` says how many units an entry is, ``cash`` is the money at the start of each account, which sizing by cash spends.
     """
 
     strategy: str

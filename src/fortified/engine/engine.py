@@ -15,8 +15,8 @@ import msgspec
 from fortified.domain.account import AccountId
 from fortified.domain.calendar import Calendar
 from fortified.domain.exits import ExitRules
-from fortified.domain.market import Bar, BarFlag
-from fortified.domain.order import Fill, Order, Purpose
+from fortified.domain.market import Bar, BarFlag, BarUpdate
+from fortified.domain.order import Fill, Order, OrderStatus, Purpose
 from fortified.domain.signal import Signal, Target
 from fortified.domain.timeframe import Timeframe
 from fortified.engine.config import EngineConfig, Moment
@@ -35,7 +35,7 @@ from fortified.engine.inputs import (
     LegState,
     OrderChanged,
 )
-from fortified.engine.resident import ResidentStops
+from fortified.engine.resident import PROTECTIVE_STOP, ResidentStops, is_protective, unfit
 from fortified.engine.reversal import Goal
 from fortified.engine.risk import TradingState
 from fortified.engine.stop_reversal import StopReversalHandler
@@ -73,6 +73,7 @@ class EngineState(msgspec.Struct):
     refused: dict[AccountId, tuple[str, ...]] = {}
     lapses: dict[AccountId, int] = {}
     touched: dict[AccountId, int] = {}
+    stops_placed: int = 0
 
 
 class Engine:
@@ -185,6 +186,7 @@ class Engine:
             refused=dict(self._handler.refused),
             lapses=dict(self._handler.lapses),
             touched=dict(self._stops.touched),
+            stops_placed=self._stops.placed,
         )
 
     def restore(self, state: EngineState) -> None:
@@ -197,7 +199,7 @@ class Engine:
         if self.others is not None:
             self.others.restore(state.others)
         self._executor.restore(state.armed)
-        self._stops.touched = dict(state.touched)
+        self._stops.touched, self._stops.placed = dict(state.touched), state.stops_placed
         if state.atr is not None:
             self._atr.restore(state.atr)
         self._commands = deque(state.commands, maxlen=COMMANDS_KEPT)
@@ -216,6 +218,10 @@ class Engine:
         self.stretch(update.price, update.price, book)
         if self._bare:
             self._protect_now(book)
+            return self._with_stops(self._decide_on(update, book), book)
+        return self._decide_on(update, book)
+
+    def _decide_on(self, update: BarUpdate, book: Book) -> Decision:
         touches = NO_TOUCHES
         if self._executor.armed:
             touches = self._touches(
@@ -259,37 +265,89 @@ class Engine:
         return self._with_stops(self._answer(signals, f"b{bar.seq}.{bar.ts_open}", book, touches, overdue), book, move=True)
 
     def _on_order(self, order: Order, fill: Fill | None, book: Book) -> Decision:
-        denied = NOTHING
-        if not book[order.account].quantity:
-            self._extremes.pop(order.account, None)
-            self._executor.disarm(order.account)
-            self._stops.forget(order.account)
+        denied, held = NOTHING, book[order.account]
+        if not held.quantity:
+            self._forget(order.account)
+            if fill is not None and order.purpose is Purpose.EXIT:  # the next position may be none of a signal's
+                self._handler.exits.pop(order.account, None)
         elif fill is not None and order.purpose is Purpose.ENTRY:
             denied = self._arm(order, fill, book)
-        if order.account not in self._handler.goals or not order.is_terminal:
-            return self._with_stops(denied, book) if order.is_terminal and order.purpose is Purpose.ENTRY else denied
-        self._moment = msgspec.structs.replace(self._now(), ts_event=max(self._now().ts_event, order.ts_updated))
-        decision = self._handler.on_ended(order, book, self._moment, self.state)
-        if denied is not NOTHING:
-            decision = msgspec.structs.replace(decision, denials=denied.denials + decision.denials)
-        return self._with_stops(decision, book) if order.purpose is Purpose.ENTRY else decision
+        elif fill is not None and held.quantity * order.side.sign > 0:
+            self._handler.undo(order, self._now(), self.bars_seen)
+        decision = denied
+        if order.is_terminal and order.account in self._handler.goals:
+            self._moment = msgspec.structs.replace(self._now(), ts_event=max(self._now().ts_event, order.ts_updated))
+            decision = self._handler.on_ended(order, book, self._moment, self.state)
+            if denied is not NOTHING:
+                decision = msgspec.structs.replace(decision, denials=denied.denials + decision.denials)
+        return self._after(order, decision, book) if self._resident else decision
+
+    def _after(self, order: Order, decision: Decision, book: Book) -> Decision:
+        """``decision``, and what the change of ``order`` means for the stops that rest."""
+        if is_protective(order):
+            if order.status is OrderStatus.PENDING_CANCEL:
+                self._stops.on_recalled(order)
+            why = self._stops.on_ended(order) if order.is_terminal else None
+            if why is not None:  # another one follows with the next closed bar
+                return msgspec.structs.replace(decision, denials=decision.denials + self._lost(order, why, book))
+        return self._with_stops(decision, book) if order.is_terminal else decision
+
+    def _lost(self, order: Order, why: str, book: Book) -> tuple[Denial, ...]:
+        """Says that a stop ended by itself, where it is missed."""
+        if not why or not book[order.account].quantity or order.account in self._handler.goals:
+            return ()
+        text = f"the stop of {order.symbol} at the broker ended {why}; its level is watched here, and it is placed again with the next bar"
+        return (Denial(DenialCode.CLOSE_FAILED, text, order.account, order.ts_updated, PROTECTIVE_STOP),)
 
     def _with_stops(self, decision: Decision, book: Book, *, move: bool = False) -> Decision:
-        """``decision``, and the protective stops that have to rest at brokers; with ``move`` also where those that rest are to go."""
+        """``decision``, and what has to be done about the stops at brokers: placed, called off where they do not fit, and, with ``move``,
+        moved. Legs on their way somewhere have none.
+        """
         if not self._resident:
             return decision
-        armed, made = self._executor.armed, list[Order | Denial]()
+        orders, denials, cancels, moves = list(decision.orders), list(decision.denials), list(decision.cancels), list(decision.moves)
         for leg in self._resident:
-            if leg.account in armed and leg.account not in self._handler.goals:
-                level = self._stops.missing(armed[leg.account], book[leg.account])
-                if level is not None:
-                    made.append(self._handler.rest(leg, book[leg.account], level, self._now(), self.state, self.bars_seen))
-        return msgspec.structs.replace(
-            decision,
-            orders=decision.orders + tuple(one for one in made if isinstance(one, Order)),
-            denials=decision.denials + tuple(one for one in made if isinstance(one, Denial)),
-            moves=tuple(self._stops.moved(armed, book)) if move else (),
-        )
+            account, held = leg.account, book[leg.account]
+            if account in self._handler.goals:
+                continue
+            armed = self._executor.armed.get(account)
+            level = None if armed is None else self._stops.missing(armed, held)
+            if level is not None:
+                self._stops.placed += 1
+                made = self._handler.rest(leg, held, level, self._now(), self.state, self.bars_seen, self._stops.placed)
+                if isinstance(made, Order):
+                    orders.append(made)
+                else:
+                    denials.append(made)
+            elif (wrong := unfit(held)) is not None:
+                cancels.append(wrong.order_id)
+            elif move and armed is not None and (moved := self._stops.moved(armed, held)) is not None:
+                moves.append(moved)
+        found = Decision(tuple(orders), tuple(cancels), tuple(denials), decision.signal, tuple(moves))
+        return decision if found == decision else found
+
+    def _forget(self, account: AccountId) -> None:
+        """The position of ``account`` is closed."""
+        self._extremes.pop(account, None)
+        self._executor.disarm(account)
+        self._stops.forget(account)
+
+    def adopted(self, account: AccountId, book: Book) -> Decision:
+        """A position was booked that no order of ours made: its levels are new, and so is its stop."""
+        armed = self._executor.armed.get(account)
+        if armed is None or book[account].quantity * armed.sign <= 0:
+            self._handler.exits.pop(account, None)
+            self._forget(account)
+        self.protect(book)
+        return NOTHING if self._moment is None else self._with_stops(NOTHING, book)
+
+    def retire(self, book: Book) -> None:
+        """Open nothing more; what is being closed is still closed."""
+        self._handler.retire(book)
+
+    def wants(self, order: Order, book: Book) -> bool:
+        """Whether ``order``, which never reached its venue, is still to be sent."""
+        return self._handler.wants(order, book[order.account])
 
     def _on_command(self, command: Command, book: Book) -> Decision:
         if command.command_id in self._commands:

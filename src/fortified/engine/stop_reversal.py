@@ -19,7 +19,7 @@ from fortified.domain.signal import OrderSide, Signal, Target
 from fortified.domain.timeframe import Timeframe
 from fortified.engine.config import EngineConfig, Moment
 from fortified.engine.inputs import NOTHING, Book, Decision, Denial, DenialCode, Leg, LegState
-from fortified.engine.resident import PROTECTIVE_STOP
+from fortified.engine.resident import PROTECTIVE_STOP, fits, is_protective
 from fortified.engine.reversal import Goal, NextOrder, next_order
 from fortified.engine.risk import RiskContext, TradingState, check
 from fortified.engine.sizing import affordable
@@ -109,6 +109,35 @@ class StopReversalHandler:
             protective=True,
         )
 
+    def undo(self, order: Order, moment: Moment, bar_index: int) -> None:
+        """Close what ``order`` opened, which was to close: another exit had filled behind its cancel."""
+        self.goals[order.account] = Goal(
+            decision_id=f"o{order.order_id}",
+            target=Target.FLAT,
+            reason="overshot",
+            ts_event=moment.ts_event,
+            seq=moment.seq,
+            reference_price=self._config.instrument.price(moment.price),
+            bar_index=bar_index,
+            protective=True,
+        )
+
+    def retire(self, book: Book) -> None:
+        """Open nothing more; what is being closed is still closed."""
+        for account, goal in list(self.goals.items()):
+            held = book[account].quantity
+            if held and held * goal.target <= 0:
+                self.goals[account] = msgspec.structs.replace(goal, target=Target.FLAT)
+            else:
+                del self.goals[account]
+
+    def wants(self, order: Order, held: LegState) -> bool:
+        """Whether ``order``, which never reached its venue, is still to be sent."""
+        goal = self.goals.get(order.account)
+        if is_protective(order):
+            return goal is None and fits(order, held)
+        return order.purpose is Purpose.EXIT or (goal is not None and goal.target == order.side.sign)
+
     def may_touch(self, account: AccountId, sign: int) -> bool:
         """Whether levels count now: not while an exit is on its way already."""
         goal = self.goals.get(account)
@@ -126,6 +155,9 @@ class StopReversalHandler:
             if goal is None:
                 continue
             held = book.get(leg.account, NO_LEG)
+            if held.working and next_order(goal, leg, held) is None and all(map(is_protective, held.working)):
+                del self.goals[leg.account]  # it is there, and its stop stays
+                continue
             if held.working:
                 late = [order for order in held.working if not _hinders(order, goal) and self._has_lapsed(order, moment)]
                 cancels.extend(order.order_id for order in held.working if order in late or _hinders(order, goal))
@@ -138,10 +170,12 @@ class StopReversalHandler:
                 denials.append(outcome)
         return Decision(tuple(orders), tuple(cancels), tuple(denials)) if orders or cancels or denials else NOTHING
 
-    def rest(self, leg: Leg, held: LegState, level: Decimal, moment: Moment, state: TradingState, bar_index: int) -> Order | Denial:
-        """A stop at ``level`` for all of the position, to rest at the broker."""
+    def rest(
+        self, leg: Leg, held: LegState, level: Decimal, moment: Moment, state: TradingState, bar_index: int, number: int
+    ) -> Order | Denial:
+        """A stop at ``level`` for all of the position, to rest at the broker: the ``number``-th, for two may belong to one event."""
         goal = Goal(
-            decision_id=f"p{moment.seq}.{moment.ts_event}",
+            decision_id=f"p{moment.seq}.{moment.ts_event}.{number}",
             target=Target.FLAT,
             reason=PROTECTIVE_STOP,
             ts_event=moment.ts_event,

@@ -24,6 +24,8 @@ class Line(msgspec.Struct):
     last_closed: Bar | None = None
     flags: int = 0
     """Of the next bar, while none is open."""
+    gap_after: int | None = None
+    """The tick behind which data is missing."""
 
 
 class OtherTimeframes:
@@ -62,9 +64,10 @@ class OtherTimeframes:
     def of_bar(self, bar: Bar) -> Iterator[Bar]:
         """The bars that end with a bar of the strategy's own timeframe; a ready-made one is what they are built from."""
         made = bool(bar.flags & BarFlag.FROM_BARS)
+        found = self._all(self._own if made else None)
         if bar.flags & BarFlag.GAP:
-            self.mark_gap()
-        for line, aggregator in self._all(self._own if made else None):
+            self._note_gap(bar)
+        for line, aggregator in found:
             if made and bar.seq > line.done:
                 line.done = bar.seq
                 for closed in aggregator.on_bar(bar):
@@ -87,9 +90,8 @@ class OtherTimeframes:
     def begin(self, name: str, open_bar: OpenBar | None, done: int, *, whole: bool) -> None:
         """Go on in the middle of the bar that a publisher holds after tick ``done``; ``whole``: none of its ticks is missing."""
         line = self.lines[name]
-        line.open_bar, line.done, line.seen, line.flags = open_bar, max(line.done, done), 0, 0
-        if not whole:
-            line.flags |= int(BarFlag.PARTIAL_START)
+        flags = 0 if whole else int(BarFlag.PARTIAL_START)
+        self.lines[name] = Line(done=max(line.done, done), open_bar=open_bar, last_closed=line.last_closed, flags=flags)
         self._aggregators.pop(name, None)
 
     def recount(self) -> None:
@@ -98,12 +100,15 @@ class OtherTimeframes:
             line.seen = 0
 
     def mark_gap(self) -> None:
-        """Data is missing in the bars that are open now."""
-        for name, line in self.lines.items():
-            if name in self._aggregators:
-                self._aggregators[name].mark(BarFlag.GAP)
-            else:
+        """Data is missing behind the last event."""
+        self.lines = self.snapshot()
+        for line in self.lines.values():
+            if line.open_bar is None:
                 line.flags |= int(BarFlag.GAP)
+            else:
+                line.open_bar = msgspec.structs.replace(line.open_bar, flags=line.open_bar.flags | int(BarFlag.GAP))
+                line.gap_after = line.open_bar.seq
+        self._aggregators = {}  # made anew from the lines
 
     def snapshot(self) -> dict[str, Line]:
         """The memory as plain data."""
@@ -117,6 +122,14 @@ class OtherTimeframes:
         unknown = Line(flags=int(BarFlag.PARTIAL_START))  # what came before is not in it
         self.lines = {name: msgspec.structs.replace(lines.get(name, unknown)) for name in self._wanted}
         self._aggregators = {}
+
+    def _note_gap(self, own: Bar) -> None:
+        """Data is missing in ``own``, so in the bars that are open too; where its beginning is missing, so is theirs that began with it."""
+        for aggregator in self._aggregators.values():
+            held = aggregator.open_bar
+            if held is not None:
+                held.flags |= int(BarFlag.GAP)  # not by mark(): what is missing lies before the last tick
+                held.flags |= own.flags & BarFlag.PARTIAL_START if held.ts_open >= own.ts_open else 0
 
     def _closed(self, bar: Bar | None) -> Iterator[Bar]:
         if bar is not None and self.warm(bar):
@@ -136,6 +149,8 @@ class OtherTimeframes:
         aggregator.restore(None if line.open_bar is None else msgspec.structs.replace(line.open_bar), line.last_closed)
         if line.flags:
             aggregator.mark(BarFlag(line.flags))
+        if line.open_bar is not None and line.open_bar.seq == line.gap_after:
+            aggregator.mark(BarFlag.GAP)
         return aggregator
 
 

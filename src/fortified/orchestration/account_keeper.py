@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from fortified.domain.account import AccountId
-from fortified.domain.errors import AmbiguousOrder, FortifiedError, InvariantError, StoreUnavailable, VenueError
+from fortified.domain.errors import AmbiguousOrder, FortifiedError, InvariantError, Refused, StoreUnavailable, VenueError
 from fortified.domain.order import Order, OrderStatus
 from fortified.domain.venue import AccountStanding, Balances, VenueOrder, VenuePosition
 from fortified.orchestration.reconciliation import Comparison, Difference, compare, place
@@ -104,7 +104,7 @@ class AccountKeeper:
         self._orders, self._ledger, self._store, self._clock, self._log, self._pace = orders, ledger, store, clock, log, pace
         self._changed = changed
         self._connected = self._ready = False
-        self._problem = "not connected yet"
+        self._problems = {"connection": "not connected yet"}  # by what was tried
         self._standing: AccountStanding | None = None
         self._balances: Balances | None = None
         self._positions: tuple[VenuePosition, ...] = ()
@@ -148,10 +148,11 @@ class AccountKeeper:
         while True:
             try:
                 await self.broker.connect()
-                self._connected, self._problem = True, "not compared yet"
+                self._connected = True
+                del self._problems["connection"]
                 return
             except FortifiedError as error:
-                self._trouble(f"cannot connect: {error}")
+                self._trouble("connection", f"cannot connect: {error}")
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, hides nothing
             pause = min(2 * pause, RETRY_LAST_S)
 
@@ -168,7 +169,7 @@ class AccountKeeper:
 
     async def _watch_orders(self) -> None:
         while True:
-            working = await self._guarded(self.look_at_orders)
+            working = await self._guarded("orders", self.look_at_orders)
             await _wait(self._order_news, self._pace.orders_s if working is None or working else self._pace.positions_s)
 
     async def look_at_orders(self) -> int:
@@ -235,7 +236,7 @@ class AccountKeeper:
 
     async def _watch_positions(self) -> None:
         while True:
-            settled = await self._guarded(self.compare)
+            settled = await self._guarded("positions", self.compare)
             pause = self._pace.positions_s if settled and self._ready else self._pace.confirm_s
             await _wait(self._position_news, pause)
             if self._position_news.is_set():
@@ -291,7 +292,7 @@ class AccountKeeper:
     def frozen(self, symbol: str) -> str:
         """Why no entry may be made in ``symbol`` on this account; empty when one may."""
         if not self._ready:
-            return f"{self.account} was not compared with its broker yet: {self._problem}"
+            return f"{self.account} was not compared with its broker yet: {self._why}"
         if (difference := self._confirmed.get(place(symbol))) is not None:
             return f"{difference.text}; adopt one of them"
         if self._standing is not None and self._standing.closing_only:
@@ -305,7 +306,7 @@ class AccountKeeper:
     def refusals(self, symbols: Iterable[str]) -> list[str]:
         """Why live trading of ``symbols`` may not begin."""
         if not self._ready:
-            return [f"{self.account} was not compared with its broker yet: {self._problem}"]
+            return [f"{self.account} was not compared with its broker yet: {self._why}"]
         obstacles = list(self._standing.obstacles) if self._standing is not None else []
         wanted = {place(symbol) for symbol in symbols}
         # What nobody traded until now was shown as foreign: now it would be mixed with ours.
@@ -323,7 +324,7 @@ class AccountKeeper:
             refusals=tuple(self.refusals(self._orders.symbols(self.account))),
             differences=tuple(self._confirmed.values()),
             foreign=self._comparison.foreign,
-            notes=(*self._comparison.price_notes, *self._alarms.values(), *([] if self._ready else [self._problem])),
+            notes=(*self._comparison.price_notes, *self._alarms.values(), *self._problems.values()),
             standing=self._standing,
             balances=self._balances,
             positions=self._positions,
@@ -346,7 +347,7 @@ class AccountKeeper:
         what = place(what)
         found = next((one for one in (*self._comparison.differences, *self._comparison.foreign) if one.what == what), None)
         if found is None:
-            raise VenueError(f"{self.account}: ledger and broker agree on {what}; there is nothing to adopt")
+            raise Refused([f"{self.account}: ledger and broker agree on {what}; there is nothing to adopt"])
         await self._store.put_external(self.account, what, found.venue - found.ledger)
         self._suspected.pop(what, None)
         await self.compare()
@@ -361,25 +362,29 @@ class AccountKeeper:
         await self.compare()
         found = self._suspected.get(place(what))
         if found is None:
-            raise VenueError(f"{self.account}: ledger and broker agree on {place(what)}; there is nothing to adopt")
+            raise Refused([f"{self.account}: ledger and broker agree on {place(what)}; there is nothing to adopt"])
         held = [one for one in self._positions if place(one.symbol) == place(what)]
         return found, held[0] if len(held) == 1 else None
 
     # --- faults ---
 
-    async def _guarded[T](self, read: Callable[[], Awaitable[T]]) -> T | None:
+    @property
+    def _why(self) -> str:
+        return "; ".join(self._problems.values()) or "the first comparison is on its way"
+
+    async def _guarded[T](self, what: str, read: Callable[[], Awaitable[T]]) -> T | None:
         """What ``read`` gives; None when the broker or the store does not answer: the next look comes soon."""
         try:
             result = await read()
         except (VenueError, StoreUnavailable) as error:
-            self._trouble(str(error))
+            self._trouble(what, f"{what} cannot be read: {error}")
             return None
-        self._connected = True
+        self._problems.pop(what, None)
         return result
 
-    def _trouble(self, text: str) -> None:
-        if text != self._problem:
-            self._problem = text
+    def _trouble(self, what: str, text: str) -> None:
+        if text != self._problems.get(what):
+            self._problems[what] = text
             self._log.warning("the broker does not answer", account=self.account, reason=text)
 
 

@@ -14,6 +14,8 @@ from fortified.orchestration.runner_log import RunnerLog
 from fortified.ports import BaseBroker, RunnerKey, VenueBroker
 
 Events = Sequence[OrderEvent]
+CANCEL_AGAIN_NS = 1_000_000_000
+"""A cancel is not asked for again within this time: each tick wants it, and a broker takes so many requests a minute."""
 
 
 class OrderSender:
@@ -22,6 +24,7 @@ class OrderSender:
     def __init__(self, key: RunnerKey, brokers: Iterable[BaseBroker], log: RunnerLog, sent: Callable[[AccountId], None]) -> None:
         self.brokers = {broker.account: broker for broker in sorted(brokers, key=lambda broker: broker.account)}
         self._key, self._log, self._sent = key, log, sent
+        self._asked: dict[str, int] = {}  # when a cancel was, in market time
 
     def is_live(self, order: Order) -> bool:
         """Whether it goes to a real venue."""
@@ -35,6 +38,10 @@ class OrderSender:
 
     async def cancel(self, order: Order, ts_event: int) -> Events:
         """Ask for a cancel. Where that cannot be sent the order stays as it is, and whoever wants it gone asks again."""
+        if self.is_live(order):
+            if abs(ts_event - self._asked.get(order.order_id, 0)) < CANCEL_AGAIN_NS:
+                return ()
+            self._asked = {order.order_id: ts_event} | {known: ts for known, ts in self._asked.items() if ts_event - ts < CANCEL_AGAIN_NS}
         try:
             return await self.brokers[order.account].cancel_order(order, ts_event)
         except VenueError as error:

@@ -35,6 +35,7 @@ from fortified.engine.inputs import (
     GapSeen,
     OrderChanged,
 )
+from fortified.engine.resident import AT_WORK, is_protective
 from fortified.orchestration.backfill_service import Warmup
 from fortified.orchestration.events import DenialSeen, Listeners, RunnerStatus
 from fortified.orchestration.order_sender import OrderSender
@@ -53,8 +54,6 @@ QUIET_TICKS = 256
 EXPECTED = frozenset({DenialCode.WARMING_UP, DenialCode.STALE_DATA})
 """Denials that come in numbers while a runner catches up, and mean nothing then."""
 REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.EXPIRED})
-RESTING = frozenset({OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED})
-"""States in which a stop may be moved: not while it is being canceled."""
 RETRY_FIRST_S, RETRY_LAST_S = 0.05, 2.0
 
 
@@ -231,19 +230,24 @@ class StrategyRunner:
     async def cancel_working(self, *, except_for: str | None = None) -> None:
         """Cancel every order that works, but those of the reason ``except_for``, and those that follow from a cancel."""
         async with self._lock:
-            asked: set[str] = set()
-            while wanted := [
-                order.order_id for order in self._book.all_working() if order.reason != except_for and order.order_id not in asked
-            ]:
-                asked.update(wanted)
-                self._cancels = wanted
-                await self._carry_out()
-            await self._commit()
+            await self._call_off(lambda order: order.reason != except_for)
 
     async def retire(self) -> None:
-        """Take no more commands, and cancel every order that works."""
+        """Take no more commands, open nothing more, and cancel every order that works, but no exit at a real broker: a stop that rests is
+        the only one that a position has from now on, and an exit that was decided is carried out.
+        """
         self._ended = True
-        await self.cancel_working()
+        async with self._lock:
+            self.engine.retire(self._book.states)
+            await self._call_off(lambda order: order.purpose is Purpose.ENTRY or not self._sender.is_live(order))
+
+    async def _call_off(self, wanted: Callable[[Order], bool]) -> None:
+        asked: set[str] = set()
+        while cancels := [order.order_id for order in self._book.all_working() if wanted(order) and order.order_id not in asked]:
+            asked.update(cancels)
+            self._cancels = cancels
+            await self._carry_out()
+        await self._commit()
 
     async def settle(self, events: Sequence[OrderEvent]) -> None:
         """Apply order events that came by themselves."""
@@ -266,12 +270,15 @@ class StrategyRunner:
             return found.alarm
 
     async def absent(self, order: Order) -> None:
-        """The venue does not have ``order``, for certain: an exit, or an entry that is still young, is sent again; an old one is over."""
+        """The venue does not have ``order``, for certain. Where it is still wanted it is sent again, an entry only while it is young."""
         async with self._lock:
             if self._tracker.known(order.order_id) != order or self._clock is None:  # it moved meanwhile
                 return
-            young = self._clock.now_ns() - order.ts_created <= self._freshness_ns
-            if order.purpose is Purpose.EXIT or young:
+            young = self._clock.now_ns() - order.ts_created <= self._freshness_ns and not self._ended
+            if not self.engine.wants(order, self._book.states):
+                text = "it never reached the broker, and is not wanted any more"
+                self._settle([OrderEvent(order.order_id, OrderStatus.REJECTED, self._clock.now_ns(), text)])
+            elif order.purpose is Purpose.EXIT or young:
                 self._log.warning("an order never reached the broker and is sent again", runner=str(self.key), order=order.order_id)
                 # Its new time is durable before it is sent: the next process has to know when to look.
                 self._settle([OrderEvent(order.order_id, OrderStatus.SUBMITTED, self._clock.now_ns())])
@@ -286,11 +293,11 @@ class StrategyRunner:
         """Book ``units`` (signed) that the broker has and the ledger has not, at ``price`` or else the last one, as a marked fill.
 
         Raises:
-            Refused: an order works on that leg, or no price is known.
+            Refused: an order other than its stop works on that leg, or no price is known.
         """
         async with self._lock:
             leg, last = self._book.legs[account], self.last
-            if self._book.working(account):
+            if not all(map(is_protective, self._book.working(account))):
                 raise Refused([f"orders of {self.key} work on {account}; cancel them first, then adopt"])
             known = price if price is not None else None if last is None else self._book.instrument(account).price(last.close)
             if known is None or self._clock is None:
@@ -300,7 +307,8 @@ class StrategyRunner:
                 self._book_fill(fill)
             self._log.warning("a position was adopted", runner=str(self.key), account=account, units=str(units), actor=actor)
             self._book.refresh()
-            self.engine.protect(self._book.states)
+            self._enact(self.engine.adopted(account, self._book.states))  # a stop that does not fit any more is called off
+            await self._carry_out()
             await self._commit()
 
     async def refresh(self) -> None:
@@ -400,7 +408,9 @@ class StrategyRunner:
 
     def _decide(self, event: EngineInput) -> Decision:
         """Ask the engine. What it wants is in the book at once, so that no later input of the same step can want it again."""
-        decision = self.engine.process(event, self._book.states)
+        return self._enact(self.engine.process(event, self._book.states))
+
+    def _enact(self, decision: Decision) -> Decision:
         if decision is NOTHING:
             return decision
         opened = [order for order in decision.orders if self._tracker.open(order, self._unit)]
@@ -452,7 +462,7 @@ class StrategyRunner:
                 if (order := self._tracker.get(order_id)) is not None and (now := self.ts_last) is not None:
                     self._settle(await self._sender.cancel(order, now))
             for order_id, price in moves:
-                if (order := self._tracker.get(order_id)) is not None and order.status in RESTING:
+                if (order := self._tracker.get(order_id)) is not None and order.status in AT_WORK:
                     self._settle(await self._sender.move(order, price))
 
     def _book_fill(self, fill: Fill) -> None:

@@ -47,6 +47,9 @@ class Surroundings(Workshop, Protocol):
     def live_venues(self) -> Sequence[str]: ...
     def source(self, symbol: str) -> BaseDataSource | None: ...
     def sources(self) -> Sequence[BaseDataSource]: ...
+    async def live_refusals(self, symbol: str) -> Sequence[str]:
+        """What the market data of ``symbol`` has against live trading."""
+        ...
 
 
 class Handle(msgspec.Struct):
@@ -234,8 +237,10 @@ class TradingManager:
     # --- start, stop, status ---
 
     async def start(self, strategy: str, mode: Mode, *, actor: str, resumed: bool = False) -> list[RunnerStatus]:
-        """Start every configured ticker of ``strategy``; what runs already as it is configured is left alone. ``resumed``: it ran before this
-        process began, so its orders have to be looked up before ledger and broker can agree; until then its legs are frozen.
+        """Start every configured ticker of ``strategy``; what runs already as it is configured is left alone.
+
+        ``resumed``: it ran before this process began, so its orders have to be looked up before ledger and broker can agree; until then its
+        legs are frozen.
 
         Raises:
             NotFound: the strategy is unknown or has no tickers. Refused: it cannot start now, with the reasons.
@@ -402,7 +407,7 @@ class TradingManager:
         if not configs:
             raise NotFound(f"strategy {strategy!r} has no tickers; add one by POST /api/tickers")
         if mode is Mode.LIVE:
-            self._check_live(configs, resumed=resumed)
+            await self._check_live(configs, resumed=resumed)
         obstacles = [self._obstacle(config, mode) for config in configs]
         reasons = [reason for reason in obstacles if reason is not None]
         if len(reasons) == len(configs):
@@ -411,7 +416,7 @@ class TradingManager:
             self._log.warning("a ticker is left out", strategy=strategy, reason=reason)
         return [config for config, reason in zip(configs, obstacles, strict=True) if reason is None]
 
-    def _check_live(self, configs: Sequence[TickerConfig], *, resumed: bool) -> None:
+    async def _check_live(self, configs: Sequence[TickerConfig], *, resumed: bool) -> None:
         """Raises Refused with every reason against live trading of ``configs``."""
         reasons = [] if self._around.live_allowed else ["live trading is off on this server; its owner sets ALLOW_LIVE=true"]
         for venue in sorted({venue for config in configs for venue in config.venues}):
@@ -421,8 +426,11 @@ class TradingManager:
                 reasons.append(f"no live broker is connected for {venue}; configure its credentials, or start with live_mode=false")
             else:
                 reasons += keeper.obstacles() if resumed else keeper.refusals(symbols)
+        # A runner that is resumed has orders to look up; old prices make no entry.
+        for symbol in [] if resumed else sorted({config.symbol for config in configs}):
+            reasons += await self._around.live_refusals(symbol)
         if reasons:
-            raise Refused(reasons)
+            raise Refused(list(dict.fromkeys(reasons)))
 
     def _obstacle(self, config: TickerConfig, mode: Mode) -> str | None:
         if self._around.source(config.symbol) is None:

@@ -61,7 +61,8 @@ def read(order: Order, seen: VenueOrder, *, seq: int, fee_of: FeeOf) -> Reading:
         words = f"the venue calls order {seen.venue_order_id} {seen.raw_status!r}, which is not known here; look at it there"
         return Reading(events, incomplete, words)
     if seen.status is S.FILLED and not incomplete and order.filled_quantity < order.quantity:
-        words = f"the venue calls order {seen.venue_order_id} filled, and tells of {order.filled_quantity} of {order.quantity}; look at it there"
+        told = f"{order.filled_quantity} of {order.quantity}"
+        words = f"the venue calls order {seen.venue_order_id} filled, and tells of {told}; look at it there"
         return Reading(events, incomplete, words)
     if not incomplete and _is_news(order, seen):
         moved = None if order.stop_price is None or seen.stop_price == order.stop_price else seen.stop_price

@@ -24,6 +24,8 @@ BEFORE_NS: Final = 5 * NS_PER_SECOND
 AFTER_NS: Final = 60 * NS_PER_SECOND
 SKEW_NS: Final = 300 * NS_PER_SECOND
 """How wrong our clock may be without an order being sent twice."""
+LONGEST_NS: Final = 60 * 86_400 * NS_PER_SECOND
+"""How long an order may have been in doubt and still be looked for; the venue lists a year at most."""
 _REMEMBERED: Final = 10_000
 
 
@@ -88,6 +90,7 @@ class Lookup:
         """
         first = order.ts_submitted or order.ts_created
         start, end = self._sent.get(order.order_id, (first, max(first, order.ts_updated)))
+        start = max(start, end - LONGEST_NS)
         others = (named for ours, named in self._named.items() if ours != order.order_id)
         taken = {*self._claimed(), *others, *self.links.values()} - {order.venue_order_id}
         listed = await self._client.orders(self._account, start - SKEW_NS, end + SKEW_NS)

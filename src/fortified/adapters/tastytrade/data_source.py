@@ -85,10 +85,7 @@ class TastyTradeDataSource(BaseDataSource):
         apart = instrument.asset_class is AssetClass.EQUITY
         tape = Tape(instrument.symbol, after, self._origin(calendar, now), now, self._options.tape, apart=apart)
         feed = Feed(instrument, symbol, calendar, tape)
-        async with self._starting:
-            if not self._started:
-                await self._socket.start()
-                self._started = True
+        await self._connect()
         await self.unsubscribe(instrument.symbol)
         self._feeds[instrument.symbol] = feed
         self._index()
@@ -111,11 +108,18 @@ class TastyTradeDataSource(BaseDataSource):
 
     async def history(self, instrument: Instrument, timeframe: Timeframe, count: int) -> Sequence[Bar]:
         """The last closed bars. Bars of time are made of candles, bars of trades of prints since a session's open."""
+        await self._connect()
         if not self._socket.is_connected:
             raise VenueUnavailable("TastyTrade's market data is not connected. Try again when it is.")
         feed = self._feeds.get(instrument.symbol)
         symbol = await self._streamer_symbol(instrument) if feed is None else feed.streamer_symbol
         return await self._past.last(instrument, symbol, timeframe, count, self._clock.now_ns())
+
+    async def _connect(self) -> None:
+        async with self._starting:
+            if not self._started:
+                await self._socket.start()
+                self._started = True
 
     async def close(self) -> None:
         for symbol in list(self._feeds):

@@ -1,109 +1,92 @@
-"""Brokers. Live ones are not connected in this version; what their routes will do is said by their answers."""
+"""Brokers: how we stand with them, logging in, and renewing that."""
 
-from enum import StrEnum
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
-from fortified.api.deps import Trader, Viewer
-from fortified.api.errors import ApiError, Problem
-from fortified.domain.errors import NotFound
+from fortified.api.account_schemas import AccessOut, BrokerOut, BrokerStatus, LoginPageOut
+from fortified.api.deps import ManagerDep, ServicesDep, Trader, Viewer
+from fortified.api.errors import Problem
+from fortified.domain.account import venue_of
+from fortified.domain.errors import NotFound, Refused
+from fortified.ports.venue_access import LoginPage
 
 router = APIRouter(tags=["brokers"])
 
-
-class BrokerStatus(StrEnum):
-    READY = "ready"
-    NOT_CONNECTED = "not_connected"
-
-
-class BrokerOut(BaseModel):
-    """A broker; ``live`` says whether it can take real orders now."""
-
-    name: str
-    title: str
-    status: BrokerStatus
-    live: bool
-    detail: str
+SCHWAB_CALLBACK = "/api/brokers/schwab/callback"
+_TITLES = {"schwab": "Charles Schwab", "tastytrade": "TastyTrade", "paper": "Paper"}
+_PAPER = BrokerOut(
+    name="paper",
+    title=_TITLES["paper"],
+    status=BrokerStatus.READY,
+    live=False,
+    detail="Simulates fills for every broker; needs no authorization.",
+)
+_REFUSALS: dict[int | str, dict[str, Any]] = {404: {"model": Problem}, 409: {"model": Problem}, 502: {"model": Problem}}
+_DONE = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>Fortified</title>'
+    "<p>Logged in at Charles Schwab. {text} You may close this page.</p></html>"
+)
+Name = Annotated[str, Path(examples=["schwab"])]
 
 
 class TokenIn(BaseModel):
-    """What a broker's authorization gave."""
+    """What a log-in led to: the code, or the whole address of the page the browser ended on."""
 
     code: Annotated[str, Field(min_length=1, max_length=4096, examples=["AUTH_CODE"])]
     state: Annotated[str | None, Field(max_length=4096)] = None
 
 
-_UNCONNECTED = "Live orders are not offered in this version. Paper trading in its manner works without it."
-_BROKERS = {
-    broker.name: broker
-    for broker in (
-        BrokerOut(
-            name="schwab",
-            title="Charles Schwab",
-            status=BrokerStatus.NOT_CONNECTED,
-            live=False,
-            detail=_UNCONNECTED,
-        ),
-        BrokerOut(name="tastytrade", title="tastytrade", status=BrokerStatus.NOT_CONNECTED, live=False, detail=_UNCONNECTED),
-        BrokerOut(
-            name="paper",
-            title="Paper",
-            status=BrokerStatus.READY,
-            live=False,
-            detail="Simulates fills for every broker; needs no authorization.",
-        ),
-    )
-}
-_NOT_YET: dict[int | str, dict[str, Any]] = {404: {"model": Problem}, 501: {"model": Problem}}
-Name = Annotated[str, Path(examples=["schwab"])]
-
-
-def _known(name: str) -> BrokerOut:
-    if name not in _BROKERS:
-        raise NotFound(f"There is no broker {name!r}. Known: {', '.join(_BROKERS)}.")
-    return _BROKERS[name]
-
-
-def _not_implemented(name: str) -> ApiError:
-    title = _known(name).title
-    detail = (
-        "Paper trading needs no authorization: start a strategy with live_mode=false."
-        if name == "paper"
-        else f"{title} is not connected in this version. Paper trading works without it: start with live_mode=false."
-    )
-    return ApiError(501, "not_implemented", detail)
+def _check(name: str) -> None:
+    if name not in _TITLES:
+        raise NotFound(f"There is no broker {name!r}. Known: {', '.join(_TITLES)}.")
+    if name == "paper":
+        raise Refused(["Paper trading needs no authorization: start a strategy with live_mode=false."])
 
 
 @router.get("/api/brokers", summary="List brokers")
-async def list_brokers(_: Viewer) -> list[BrokerOut]:
-    return list(_BROKERS.values())
+async def list_brokers(_: Viewer, services: ServicesDep, manager: ManagerDep) -> list[BrokerOut]:
+    """Connection, log-in with its end, standing, and what speaks against live orders, of each broker."""
+    reports = {venue_of(report.account): report for report in manager.accounts()}
+    now = services.context.clock.now_ns()
+    states = await services.context.access.states()
+    return [*(BrokerOut.of(_TITLES[state.venue], state, reports.get(state.venue), now) for state in states), _PAPER]
 
 
-@router.get("/api/brokers/{name}/status", summary="State of a broker's connection", responses=_NOT_YET)
-async def broker_status(name: Name, _: Viewer) -> BrokerOut:
-    if name == "paper":
-        return _known(name)
-    raise _not_implemented(name)
+@router.get("/api/brokers/{name}/status", summary="State of a broker's connection", responses={404: {"model": Problem}})
+async def broker_status(name: Name, caller: Viewer, services: ServicesDep, manager: ManagerDep) -> BrokerOut:
+    found = next((broker for broker in await list_brokers(caller, services, manager) if broker.name == name), None)
+    if found is None:
+        raise NotFound(f"There is no broker {name!r}. Known: {', '.join(_TITLES)}.")
+    return found
 
 
-@router.get("/api/brokers/{name}/authorize", summary="Begin to authorize", responses=_NOT_YET)
-async def authorize_broker(name: Name, _: Trader) -> BrokerOut:
-    raise _not_implemented(name)
+@router.get("/api/brokers/{name}/authorize", summary="Begin to log in", responses=_REFUSALS)
+async def authorize_broker(name: Name, _: Trader, services: ServicesDep) -> LoginPageOut | AccessOut:
+    """Schwab: the page to open. TastyTrade needs none: its refresh grant is tried."""
+    _check(name)
+    begun = await services.context.access.begin(name)
+    return LoginPageOut(url=begun.url, expires_at=begun.ts_expires) if isinstance(begun, LoginPage) else AccessOut.of(begun)
 
 
-@router.post("/api/brokers/{name}/token", summary="Exchange an authorization code", responses=_NOT_YET)
-async def exchange_broker_code(name: Name, body: TokenIn, _: Trader) -> BrokerOut:
-    raise _not_implemented(name)
+@router.post("/api/brokers/{name}/token", summary="Finish a log-in with its code", responses=_REFUSALS)
+async def exchange_broker_code(name: Name, body: TokenIn, _: Trader, services: ServicesDep) -> AccessOut:
+    """A code is good for about 30 seconds and one use. A `state`, here or in the address, must be one that `authorize` gave."""
+    _check(name)
+    return AccessOut.of(await services.context.access.finish(name, body.code, body.state))
 
 
-@router.post("/api/brokers/{name}/refresh", summary="Refresh a broker's tokens", responses=_NOT_YET)
-async def refresh_broker(name: Name, _: Trader) -> BrokerOut:
-    raise _not_implemented(name)
+@router.post("/api/brokers/{name}/refresh", summary="Get new access now", responses=_REFUSALS)
+async def refresh_broker(name: Name, _: Trader, services: ServicesDep) -> AccessOut:
+    """Access is renewed by itself; this shows that it can be. It does not prolong Schwab's seven days."""
+    _check(name)
+    return AccessOut.of(await services.context.access.refresh(name))
 
 
-@router.get("/api/brokers/{name}/callback", summary="Where a broker sends the browser", responses=_NOT_YET)
-async def broker_callback(name: Name) -> BrokerOut:
-    """Without a token, because the broker's redirect carries none."""
-    raise _not_implemented(name)
+@router.get(SCHWAB_CALLBACK, summary="Where Schwab sends the browser", responses=_REFUSALS, response_class=HTMLResponse)
+async def schwab_callback(request: Request, services: ServicesDep) -> HTMLResponse:
+    """Without a token, because the browser has none: the `state` that `authorize` gave says that the log-in was begun here."""
+    state = await services.context.access.finish("schwab", f"?{request.url.query}", begun=True)
+    return HTMLResponse(_DONE.format(text=state.text))
