@@ -36,6 +36,7 @@ class Venue(VenueBroker):
         self.known: dict[str, VenueOrder] = {}
         self.said = AccountStanding("****0001")
         self.asked: list[str] = []
+        self.canceled: str | None = None
         self.hints: asyncio.Queue[WakeUp] = asyncio.Queue()
 
     @property
@@ -57,6 +58,7 @@ class Venue(VenueBroker):
 
     async def cancel_order(self, order: Order, ts_event: int) -> Sequence[OrderEvent]:
         self._answer("cancel")
+        self.canceled = order.venue_order_id
         return ()
 
     async def restore(self, working: Sequence[Order]) -> None: ...
@@ -273,7 +275,7 @@ def test_a_read_that_fails_concludes_nothing() -> None:
         room.venue.fails = [VenueUnavailable("no answer")] * 3
         room.keeper.look()
         await room.after(1)
-        assert room.keeper.frozen("/NQ") == ""
+        assert room.keeper.frozen("/NQ") == "live:tastytrade is out of sight: positions cannot be read: no answer"
         await room.after(10)
         assert "the broker 1" in room.keeper.frozen("/NQ")
 
@@ -366,7 +368,7 @@ def test_a_question_for_a_person_freezes_and_the_other_orders_are_looked_at(erro
 
 def test_a_lost_cancel_is_asked_for_again_and_one_that_is_on_its_way_is_not() -> None:
     async def test(room: Room) -> None:
-        room.orders.list = [ours(status=S.PENDING_CANCEL, ts_updated=OPEN)]
+        room.orders.list = [ours(status=S.PENDING_CANCEL, ts_updated=OPEN, venue_order_id="replaced")]
         room.venue.known = {"o1": word(S.PENDING_CANCEL)}
         room.keeper.look()
         await room.after(30)
@@ -376,6 +378,7 @@ def test_a_lost_cancel_is_asked_for_again_and_one_that_is_on_its_way_is_not() ->
         assert room.venue.asked.count("cancel") == 1
         await room.after(20)
         assert 3 <= room.venue.asked.count("cancel") <= 5
+        assert room.venue.canceled == "v1"
 
     in_room(test)
 

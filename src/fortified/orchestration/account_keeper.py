@@ -153,7 +153,8 @@ class AccountKeeper:
                 return
             except FortifiedError as error:
                 self._trouble("connection", f"cannot connect: {error}")
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, hides nothing
+            self._order_news.clear()
+            await _wait(self._order_news, pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, hides nothing
             pause = min(2 * pause, RETRY_LAST_S)
 
     async def _listen(self) -> None:
@@ -221,7 +222,8 @@ class AccountKeeper:
             return
         self._canceled[order.order_id] = now
         self._log.warning("a cancel is asked for again", account=self.account, order=order.order_id)
-        await self.broker.cancel_order(order, now)  # what came of it is read
+        known_as = msgspec.structs.replace(order, venue_order_id=seen.venue_order_id)  # a replacement may have given it another id
+        await self.broker.cancel_order(known_as, now)  # what came of it is read
 
     async def _alarm(self, order: Order, before: str, text: str) -> None:
         if text == before:
@@ -295,6 +297,8 @@ class AccountKeeper:
             return f"{self.account} was not compared with its broker yet: {self._why}"
         if (difference := self._confirmed.get(place(symbol))) is not None:
             return f"{difference.text}; adopt one of them"
+        if self._problems:
+            return f"{self.account} is out of sight: {self._why}"
         if self._standing is not None and self._standing.closing_only:
             return f"{self.account} may only close positions"
         return next(iter(self._alarms.values()), "")
@@ -377,9 +381,13 @@ class AccountKeeper:
         try:
             result = await read()
         except (VenueError, StoreUnavailable) as error:
+            reachable = not self._problems
             self._trouble(what, f"{what} cannot be read: {error}")
+            if reachable:
+                await self._orders.refresh(self.account)
             return None
-        self._problems.pop(what, None)
+        if self._problems.pop(what, None) is not None and not self._problems:
+            await self._orders.refresh(self.account)
         return result
 
     def _trouble(self, what: str, text: str) -> None:

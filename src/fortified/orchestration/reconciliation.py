@@ -27,8 +27,13 @@ class Difference(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        others = f", of which {self.external} were declared external" if self.external else ""
-        return f"{self.what}: the ledger holds {self.ledger}, the broker {self.venue}{others}"
+        others = f", of which {_units(self.external)} were declared external" if self.external else ""
+        return f"{self.what}: the ledger holds {_units(self.ledger)}, the broker {_units(self.venue)}{others}"
+
+
+def _units(quantity: Decimal) -> str:
+    """Without the zeros that a venue may write behind."""
+    return f"{quantity.normalize():f}"
 
 
 class Comparison(msgspec.Struct, frozen=True):

@@ -20,12 +20,13 @@ FeeOf = Callable[[VenueFill], Decimal]
 
 _NEWS = {
     S.SUBMITTED: frozenset({S.SUBMIT_UNKNOWN}),
-    S.ACCEPTED: frozenset({S.SUBMITTED, S.SUBMIT_UNKNOWN, S.PENDING_REPLACE}),
-    S.PARTIALLY_FILLED: frozenset({S.SUBMITTED, S.SUBMIT_UNKNOWN, S.PENDING_REPLACE}),
+    S.ACCEPTED: frozenset({S.SUBMITTED, S.SUBMIT_UNKNOWN, S.PENDING_REPLACE, S.ACCEPTED}),
+    S.PARTIALLY_FILLED: frozenset({S.SUBMITTED, S.SUBMIT_UNKNOWN, S.PENDING_REPLACE, S.PARTIALLY_FILLED}),
     S.PENDING_CANCEL: frozenset({S.SUBMITTED, S.SUBMIT_UNKNOWN, S.ACCEPTED, S.PARTIALLY_FILLED}),
     S.PENDING_REPLACE: frozenset({S.SUBMITTED, S.SUBMIT_UNKNOWN, S.ACCEPTED, S.PARTIALLY_FILLED, S.PENDING_REPLACE}),
 }
-"""From which of our states a state of the venue that is no end is news: an old answer must not undo a cancel that is on its way."""
+"""From which of our states a state of the venue that is no end is news: an old answer must not undo a cancel that is on its way. The same
+state is news where the venue gave the order another id."""
 
 
 class Reading(msgspec.Struct, frozen=True):

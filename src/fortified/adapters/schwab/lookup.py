@@ -115,7 +115,6 @@ class Lookup:
         linked, _ = read_orders([other for other in around if other.order_id != told.order_id] + [told], self.links)
         return next((found for found in linked if found.venue_order_id == read.venue_order_id), read)
 
-
     async def _whole(self, order: Order, found: VenueOrder) -> VenueOrder:
         """``found`` with what filled under the ids it replaced, where it is for less than we know to be left."""
         if found.quantity + order.filled_quantity >= order.quantity:

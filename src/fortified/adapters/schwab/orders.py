@@ -74,6 +74,8 @@ def ticket_of(order: Order, *, extended: bool = False) -> Ticket:
         quantity=order.quantity,
         order_type=order.type.value,
         session="SEAMLESS" if seamless else "NORMAL",
+        # An exit that rests outlives the day, as its position does.
+        duration="GOOD_TILL_CANCEL" if order.purpose is Purpose.EXIT and order.type is not OrderType.MARKET else "DAY",
         price=order.limit_price,
         stop_price=order.stop_price,
     )

@@ -1,5 +1,6 @@
 """Brokers: how we stand with them, logging in, and renewing that."""
 
+import contextlib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
@@ -9,7 +10,8 @@ from pydantic import BaseModel, Field
 from fortified.api.account_schemas import AccessOut, BrokerOut, BrokerStatus, LoginPageOut
 from fortified.api.deps import ManagerDep, ServicesDep, Trader, Viewer
 from fortified.api.errors import Problem
-from fortified.domain.account import venue_of
+from fortified.api.facade import TradingFacade
+from fortified.domain.account import Mode, account_id, venue_of
 from fortified.domain.errors import NotFound, Refused
 from fortified.ports.venue_access import LoginPage
 
@@ -72,10 +74,12 @@ async def authorize_broker(name: Name, _: Trader, services: ServicesDep) -> Logi
 
 
 @router.post("/api/brokers/{name}/token", summary="Finish a log-in with its code", responses=_REFUSALS)
-async def exchange_broker_code(name: Name, body: TokenIn, _: Trader, services: ServicesDep) -> AccessOut:
+async def exchange_broker_code(name: Name, body: TokenIn, _: Trader, services: ServicesDep, manager: ManagerDep) -> AccessOut:
     """A code is good for about 30 seconds and one use. A `state`, here or in the address, must be one that `authorize` gave."""
     _check(name)
-    return AccessOut.of(await services.context.access.finish(name, body.code, body.state))
+    state = await services.context.access.finish(name, body.code, body.state)
+    _look(manager, name)
+    return AccessOut.of(state)
 
 
 @router.post("/api/brokers/{name}/refresh", summary="Get new access now", responses=_REFUSALS)
@@ -86,7 +90,14 @@ async def refresh_broker(name: Name, _: Trader, services: ServicesDep) -> Access
 
 
 @router.get(SCHWAB_CALLBACK, summary="Where Schwab sends the browser", responses=_REFUSALS, response_class=HTMLResponse)
-async def schwab_callback(request: Request, services: ServicesDep) -> HTMLResponse:
+async def schwab_callback(request: Request, services: ServicesDep, manager: ManagerDep) -> HTMLResponse:
     """Without a token, because the browser has none: the `state` that `authorize` gave says that the log-in was begun here."""
     state = await services.context.access.finish("schwab", f"?{request.url.query}", begun=True)
+    _look(manager, "schwab")
     return HTMLResponse(_DONE.format(text=state.text))
+
+
+def _look(manager: TradingFacade, name: str) -> None:
+    """Have the account compared now, not when its next try is due."""
+    with contextlib.suppress(NotFound):
+        manager.keeper(account_id(Mode.LIVE, name)).look()
