@@ -137,12 +137,15 @@ class TwoSpeeds(BaseStrategy):
         return Signal(Target.FLAT, "apart") if side == 0 else None
 '''
 
-TWO_SPEEDS_ON_TICKS = TWO_SPEEDS + '''
+TWO_SPEEDS_ON_TICKS = (
+    TWO_SPEEDS
+    + """
     def on_tick(self, tick, current_position):
         if len(self.trend) == 3 and self.trend["50t"] > 0 and tick.price > self.before + 2:
             return Signal(Target.LONG, f"jump {self.seen}")
         return None
-'''
+"""
+)
 
 
 def market(path: Path, *, quotes: bool, seed: int) -> Path:

@@ -146,12 +146,6 @@ def test_every_built_in_strategy_as_it_is_by_default(check: Check, name: str) ->
     assert verdict.signals > 5
 
 
-def test_other_timeframes_that_are_not_shown_are_told(check: Check) -> None:
-    verdict = check(HONEST + "    def timeframes(self): return {'5': 3, '15m': 1}\n")
-    assert statuses(verdict) == CLEAN | {"timeframes": "warning"}
-    assert "it wants bars of 5, 15 too" in found(verdict, "timeframes").text
-
-
 COUNTS = HONEST.replace("return", "self.bars = getattr(self, 'bars', 0) + 1\n        return")
 
 

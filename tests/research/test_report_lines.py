@@ -1,5 +1,6 @@
 """The price chart shows every line of every indicator, each in its place, and nothing as known that was not."""
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from fortified.indicators.base import Floats, SeriesIndicator
 from fortified.indicators.ema import EMA
 from fortified.indicators.hull import HullAverage
 from fortified.indicators.reversal_arrows import ReversalArrows
+from fortified.indicators.sma import SMA
 from fortified.indicators.supertrend import SuperTrend
 from fortified.indicators.zigzag import TREND_REVERSAL, Reversal, ZigZagHighLow
 from fortified.indicators.zigzag_chart import points, trend_reversal
@@ -233,14 +235,34 @@ def test_what_a_chart_draws_is_what_the_chart_study_gives(live: BacktestResult) 
 
 
 class Wider(Many):
-    """Asks for bars of another timeframe."""
+    """Feeds indicators with bars of another timeframe."""
 
     name = "wider"
+
+    def __init__(self, config: StrategyConfig, logger: Logger) -> None:
+        super().__init__(config, logger)
+        self.hourly, self.legs = SMA(1), ZigZagHighLow(Reversal(percent=0.5))
 
     def timeframes(self) -> dict[str, int]:
         return {"1h": 0}
 
+    def on_other_bar(self, bar: Bar) -> None:
+        self.hourly.update(bar.close)
+        self.legs.update(bar.high, bar.low, bar.close)
 
-def test_what_other_timeframes_told_is_missing_and_said_to_be() -> None:
+    def on_new_bar(self, bar: Bar, current_position: StrategyPosition | None) -> None:
+        self.hull.update(bar.close)
+
+
+def test_an_indicator_of_another_timeframe_is_drawn_as_it_was_known_at_each_bar() -> None:
     result = run(3_000, Wider, params={}, timeframe="40t")
-    assert "Indicators of other timeframes (1h) are not drawn." in PriceChart(result, ZONE, indicator_lines(result)).notes
+    closes, known = [], math.nan
+    assert result.others is not None
+    for others in result.others():
+        known = others[-1].close if others else known
+        closes.append(known)
+    found = traces(result)
+    assert np.isfinite(closes).sum() > 50
+    assert np.array_equal(found["hourly: SMA 1"].y, np.asarray(closes, np.float32), equal_nan=True)
+    assert not [name for name in found if "legs: legs" in name or "as a chart" in name]  # it counts other bars
+    assert indicator_lines(result).problem == ""

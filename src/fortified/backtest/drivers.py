@@ -5,6 +5,7 @@ strategies that want ticks; ``TapeWalk`` has all bars ready and visits, between 
 """
 
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from fortified.aggregation.base import BaseAggregator, update_of
 from fortified.backtest.desk import Desk
@@ -16,7 +17,14 @@ Progress = Callable[[int], None]
 EVERY = 4096
 
 
-def walk_bars(desk: Desk, bars: Iterable[Bar], aggregator: BaseAggregator, progress: Progress) -> None:
+class Walker(Protocol):
+    """Is shown events: a desk, or who only looks."""
+
+    def on_update(self, update: BarUpdate) -> None: ...
+    def on_bar(self, bar: Bar) -> None: ...
+
+
+def walk_bars(desk: Walker, bars: Iterable[Bar], aggregator: BaseAggregator, progress: Progress) -> None:
     """Ready-made bars, through the aggregator."""
     for number, small in enumerate(bars):
         for bar in aggregator.on_bar(small):
@@ -25,7 +33,7 @@ def walk_bars(desk: Desk, bars: Iterable[Bar], aggregator: BaseAggregator, progr
             progress(number)
 
 
-def walk_every_tick(desk: Desk, ticks: Iterable[Tick], aggregator: BaseAggregator, progress: Progress) -> None:
+def walk_every_tick(desk: Walker, ticks: Iterable[Tick], aggregator: BaseAggregator, progress: Progress) -> None:
     """Every tick, in the order of effects of the live path."""
     name = aggregator.name
     for number, tick in enumerate(ticks):

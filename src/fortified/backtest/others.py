@@ -1,10 +1,11 @@
 """The other timeframes of a strategy, over a tape whose ticks are not visited one by one.
 
-Owns before which bar of the strategy's own timeframe each of their bars is due: where ``engine.timeframes`` would have shown it, had it
-been given every tick.
+Owns at which moment each of their bars is due: that at which ``engine.timeframes`` would have shown it, had it been given every tick. The
+tape has to be in order of time.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,6 +19,9 @@ from fortified.domain.market import Bar, BarUpdate, Tick
 from fortified.domain.timeframe import Timeframe
 from fortified.engine.timeframes import OtherTimeframes
 
+BEFORE, AFTER, WITH_OWN = range(3)
+"""A bar is over with the stamp of a tick, with its count, or with the own bar that ends behind a tick."""
+
 
 class _Ticks(msgspec.Struct, frozen=True, eq=False):
     ts_ns: np.ndarray
@@ -27,48 +31,68 @@ class _Ticks(msgspec.Struct, frozen=True, eq=False):
     ask: None = None
 
 
+class _Due(NamedTuple):
+    """A bar, and when it is shown: the number of the tick, what about it, and the place among those of one moment."""
+
+    seq: int
+    phase: int
+    rank: int
+    bar: Bar | None = None
+
+
 class GivenTimeframes(OtherTimeframes):
-    """Shows bars that were built before: each with the bar of the strategy's own timeframe that it is due before."""
+    """Shows bars that were built before, each once its moment has come."""
 
     def __init__(self, symbol: str, own: str, wanted: Mapping[str, int], calendar: Calendar, tape: Tape) -> None:
         super().__init__(symbol, own, wanted, calendar)
-        self._due = self._placed(symbol, calendar, tape)
-        self._number = 0
+        found = [
+            _Due(*moment, rank, bar)
+            for rank, name in enumerate(self.lines)
+            for bar, moment in _due(symbol, Timeframe.parse(name), calendar, tape)
+        ]
+        self._due = iter(sorted(found, key=lambda due: due[:3]))
+        self._next = next(self._due, None)
 
     def of_update(self, update: BarUpdate) -> Iterator[Bar]:
-        return iter(())
+        return self._until(update.seq, AFTER)
 
     def of_bar(self, bar: Bar) -> Iterator[Bar]:
-        number, self._number = self._number, self._number + 1
-        for other in self._due.get(number, ()):
-            yield from self._closed(other)
+        return self._until(bar.seq, WITH_OWN)
 
-    def _placed(self, symbol: str, calendar: Calendar, tape: Tape) -> dict[int, Sequence[Bar]]:
-        """By the number of the own bar: the others that are due before it, in the order of their ends."""
-        due: dict[int, list[tuple[tuple[int, int], Bar]]] = {}
-        for rank, name in enumerate(self.lines):
-            for bar, place, number in _due(symbol, Timeframe.parse(name), calendar, tape):
-                # One that ends with its last tick is there before the next tick closes another.
-                behind = 0 if Timeframe.parse(name).is_tick and bar.complete else 1
-                due.setdefault(number, []).append(((2 * place + behind, rank), bar))
-        return {number: [bar for _, bar in sorted(found, key=_place)] for number, found in due.items()}
+    def _until(self, seq: int, phase: int) -> Iterator[Bar]:
+        while self._next is not None and self._next[:2] <= (seq, phase):
+            due, self._next = self._next, next(self._due, None)
+            yield from self._closed(due.bar)
 
 
-def _place(entry: tuple[tuple[int, int], Bar]) -> tuple[int, int]:
-    return entry[0]
+class Shown:
+    """Walks as a desk does, and keeps what ``others`` show before each closed bar."""
+
+    def __init__(self, others: OtherTimeframes) -> None:
+        self.before: list[list[Bar]] = []
+        self._others, self._since = others, list[Bar]()
+
+    def on_update(self, update: BarUpdate) -> None:
+        self._since.extend(self._others.of_update(update))
+
+    def on_bar(self, bar: Bar) -> None:
+        self.before.append([*self._since, *self._others.of_bar(bar)])
+        self._since = []
 
 
-def _due(symbol: str, timeframe: Timeframe, calendar: Calendar, tape: Tape) -> Iterator[tuple[Bar, int, int]]:
-    """Each bar with the place of its last tick and the number of the own bar that it is due before."""
+def _due(symbol: str, timeframe: Timeframe, calendar: Calendar, tape: Tape) -> Iterator[tuple[Bar, tuple[int, int]]]:
+    """Each bar with its moment."""
     places, bars = _built(symbol, timeframe, calendar, tape)
-    closes = tape.bars.ts_close
-    numbers = np.searchsorted(tape.ends, places, side="left").tolist()
-    for bar, place, first in zip(bars, places, numbers, strict=True):
-        number = first
-        if number < len(tape.ends) and tape.ends[number] == place and not (timeframe.is_tick and bar.complete):
-            over = bar.ts_close if not timeframe.is_tick else _session_end(calendar, bar)
-            number += int(closes[number] < over)  # it goes on behind the own bar, as far as one knows by then
-        yield bar, place, number
+    owns = np.searchsorted(tape.ends, places, side="left").tolist()
+    for bar, place, own in zip(bars, places, owns, strict=True):
+        if timeframe.is_tick and bar.complete:
+            yield bar, (tape.row(place), AFTER)
+            continue
+        over = _session_end(calendar, bar) if timeframe.is_tick else bar.ts_close
+        if own < len(tape.ends) and tape.ends[own] == place and tape.bars.ts_close[own] >= over:
+            yield bar, (tape.row(place), WITH_OWN)
+        else:
+            yield bar, (tape.row(place + 1), BEFORE)
 
 
 def _built(symbol: str, timeframe: Timeframe, calendar: Calendar, tape: Tape) -> tuple[list[int], list[Bar]]:

@@ -3,7 +3,7 @@
 Owns the one shape that reports, optimization, the HTTP interface and Python users read. What takes time to make is made when asked for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ from fortified.backtest.columns import BarColumns
 from fortified.backtest.outcome import Outcome, TradeColumns
 from fortified.domain.calendar import get_calendar
 from fortified.domain.instrument import Instrument
+from fortified.domain.market import Bar
 from fortified.domain.order import Fill
 from fortified.domain.timeframe import Timeframe
 from fortified.domain.trade import Trade
@@ -42,10 +43,13 @@ class BacktestResult:
         outcome: Outcome,
         late: int,
         out_of_session: int,
+        others: Callable[[], Iterable[Sequence[Bar]]] | None = None,
     ) -> None:
         self.options, self.instrument, self.timeframe, self.strategy, self.params = options, instrument, timeframe, strategy, params
         self.bars, self.late, self.out_of_session = bars, late, out_of_session
         self.orders, self.open_quantity = outcome.orders, outcome.open_quantity
+        self.others = others
+        """Gives, for each bar, those of other timeframes that the strategy was shown before it; None where it reads none."""
         self._outcome = outcome
 
     @property

@@ -4,7 +4,7 @@ Owns which way a run takes through its data, and that bars are built once for an
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import msgspec
@@ -18,11 +18,11 @@ from fortified.backtest.bars import Built, build_bars
 from fortified.backtest.batch import Batch, crossing_of
 from fortified.backtest.columns import BarColumns
 from fortified.backtest.desk import Desk
-from fortified.backtest.drivers import TapeWalk, walk_bars, walk_every_tick
+from fortified.backtest.drivers import TapeWalk, Walker, walk_bars, walk_every_tick
 from fortified.backtest.lane import Lane, Log, Unusual
 from fortified.backtest.lane_outcome import LaneOutcome
 from fortified.backtest.ledger import RunLedger
-from fortified.backtest.others import GivenTimeframes
+from fortified.backtest.others import GivenTimeframes, Shown
 from fortified.backtest.outcome import Outcome
 from fortified.backtest.tape import Tape
 from fortified.backtest.tick_lane import TickLane
@@ -34,6 +34,7 @@ from fortified.engine.config import EngineConfig
 from fortified.engine.engine import Engine
 from fortified.engine.fees import FeeModel
 from fortified.engine.risk import MINUTE_NS, RiskLimits
+from fortified.engine.timeframes import OtherTimeframes
 from fortified.research.data import Data
 from fortified.research.result import BacktestResult
 from fortified.runs import RunOptions, build_engine, create_strategy, natural_venue, resolve_instrument
@@ -167,23 +168,40 @@ class Backtest:
         if options.flatten:
             desk.flatten(broker.close_out)
         bars = BarColumns.of(ledger.bars) if self.tape is None else self.tape.bars
-        return self._result(options, bars, ledger, late, out_of_session)
+        result = self._result(options, bars, ledger, late, out_of_session)
+        if engine.config.timeframes:
+            result.others = partial(self._others, engine.config)
+        return result
+
+    def _others(self, config: EngineConfig) -> Sequence[Sequence[Bar]]:
+        """For each bar, those of other timeframes that are shown before it."""
+        place = self.instrument.symbol, self.timeframe.name, config.timeframes, self.calendar
+        if self.tape is not None and self.built is not None and self.built.ordered:
+            given = GivenTimeframes(*place, self.tape)
+            return [list(given.of_bar(bar)) for bar in self.bars]
+        shown = Shown(OtherTimeframes(*place))
+        self._walk_all(shown, nothing)
+        return shown.before
 
     def _walk(self, desk: Desk, progress: Progress) -> tuple[int, int]:
         """Through all data; returns how many ticks were late, and how many outside of the sessions."""
+        wanted, ticks, built, tape = desk.engine.config.timeframes, self.data.ticks, self.built, self.tape
+        # Where time runs backwards, each tick alone tells which bars of other timeframes are over.
+        if ticks is None or tape is None or built is None or self.strategy.wants_ticks() or (wanted and not built.ordered):
+            return self._walk_all(desk, progress)
+        if wanted:
+            desk.engine.others = GivenTimeframes(self.instrument.symbol, self.timeframe.name, wanted, self.calendar, tape)
+        TapeWalk(desk, tape).walk(lambda rows: progress(rows, len(ticks)))
+        return built.late, built.out_of_session
+
+    def _walk_all(self, desk: Walker, progress: Progress) -> tuple[int, int]:
+        """Through each row, as ``_walk``."""
         ticks, bars = self.data.ticks, self.data.bars
         total = len(ticks) if ticks is not None else len(bars) if bars is not None else 0
 
         def done(rows: int) -> None:
             progress(rows, total)
 
-        if self.tape is not None and not self.strategy.wants_ticks():
-            assert self.built is not None
-            wanted = desk.engine.config.timeframes
-            if wanted:
-                desk.engine.others = GivenTimeframes(self.instrument.symbol, self.timeframe.name, wanted, self.calendar, self.tape)
-            TapeWalk(desk, self.tape).walk(done)
-            return self.built.late, self.built.out_of_session
         aggregator = create_aggregator(
             self.instrument.symbol, self.timeframe, self.calendar, source=None if bars is None else bars.timeframe
         )

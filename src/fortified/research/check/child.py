@@ -4,6 +4,7 @@ Owns what is asked of it and what it tells. Started by ``elsewhere`` with the di
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,7 @@ class Job(msgspec.Struct, frozen=True):
     warmup: int
     quantity: float
     calendar: str
+    timeframes: Mapping[str, int]
     watched: tuple[str, ...]
 
 
@@ -57,7 +59,7 @@ def _testify(job: Job, feed: Feed) -> Testimony:
     witness = Witness(map(Path, job.watched))
     try:
         strategy = Registry().resolve(job.strategy)
-        answers = record(Player(Subject(strategy, job.config, job.warmup, job.quantity)), feed.events())
+        answers = record(Player(Subject(strategy, job.config, job.warmup, job.quantity, job.calendar, job.timeframes)), feed.events())
     except FortifiedError as error:
         return Testimony(error=str(error))
     return Testimony(tuple(answers), tuple(witness.opened()), tuple(witness.others()))

@@ -5,18 +5,20 @@ once and at the price of that moment; entries before it is warm are not made. Kn
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, Literal
 
 import msgspec
 
+from fortified.domain.calendar import get_calendar
 from fortified.domain.errors import FortifiedError, StrategyError
 from fortified.domain.market import Bar
 from fortified.domain.signal import Signal, Target
+from fortified.engine.timeframes import OtherTimeframes
 from fortified.research.check.feed import Event, Events
 from fortified.research.check.verdict import Difference
-from fortified.strategies.base import BaseStrategy, StrategyConfig, StrategyPosition, failure, signals_of
+from fortified.strategies.base import BaseStrategy, StrategyConfig, StrategyPosition, failure, moment_of, signals_of
 
 SILENT = logging.Logger("check", logging.CRITICAL + 1)
 """A strategy is played dozens of times; what it logs would be said as often."""
@@ -42,12 +44,17 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """The strategy under check; ``warmup`` in bars, ``quantity`` the units of its positions."""
+    """The strategy under check; ``warmup`` in bars, ``quantity`` the units of its positions, ``calendar`` that of its symbol.
+
+    ``timeframes`` are the others that it reads, each with the bars it asks for.
+    """
 
     strategy: type[BaseStrategy]
     config: StrategyConfig
     warmup: int
     quantity: float
+    calendar: str
+    timeframes: Mapping[str, int] = {}
 
     def new(self) -> BaseStrategy:
         """A new instance.
@@ -62,6 +69,12 @@ class Subject(msgspec.Struct, frozen=True):
         except Exception as error:
             raise StrategyError(f"strategy {self.strategy.name!r} cannot be created: {type(error).__name__}: {error}") from error
 
+    def others(self) -> OtherTimeframes | None:
+        """What makes the bars of the others, before the first event; None where it reads none."""
+        if not self.timeframes:
+            return None
+        return OtherTimeframes(self.config.symbol, self.config.timeframe, self.timeframes, get_calendar(self.calendar))
+
 
 class Player:
     """One instance at play. ``bar`` is the number of the bar before the first event it will be shown."""
@@ -69,14 +82,19 @@ class Player:
     def __init__(self, subject: Subject, bar: int = 0) -> None:
         self.subject, self.bar = subject, bar
         self.strategy = subject.new()
+        self.others = subject.others()
         self._seen = self._number = 0
         self._position: StrategyPosition | None = None
 
     def warm(self, bars: Sequence[Bar]) -> None:
-        """Bars of the past, which are never acted on."""
+        """Bars of the past, of all timeframes, which are never acted on."""
         for bar in bars:
-            self._ask(bar)
-        self._seen += len(bars)
+            if self.others is not None and bar.timeframe != self.subject.config.timeframe:
+                if self.others.warm(bar):
+                    self._show(bar)
+            else:
+                self._ask(bar)
+                self._seen += 1
 
     def take(self, row: int, event: Event) -> Answer | None:
         """The answer to an event.
@@ -85,7 +103,10 @@ class Player:
             StrategyError: the strategy raised. ConfigError: its answer is none.
         """
         self._number += 1
-        warm = self._seen >= self.subject.warmup
+        if self.others is not None:
+            for other in self.others.of_bar(event) if isinstance(event, Bar) else self.others.of_update(event):
+                self._show(other)
+        warm = self._seen >= self.subject.warmup and (self.others is None or self.others.is_warm)
         if isinstance(event, Bar):
             self.bar += 1
             self._seen += 1
@@ -98,6 +119,15 @@ class Player:
     def failed(self, row: int, event: Event, error: FortifiedError) -> Answer:
         """An error in the place of an answer."""
         return self._answer(row, event, raised=f"an error ({error})")
+
+    def _show(self, other: Bar) -> None:
+        """A bar of another timeframe."""
+        try:
+            self.strategy.on_other_bar(other)
+        except FortifiedError:
+            raise
+        except Exception as error:
+            raise failure(self.strategy, error, moment_of(other)) from error
 
     def _ask(self, event: Event) -> list[Signal]:
         strategy, position = self.strategy, self._position

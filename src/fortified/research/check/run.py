@@ -77,12 +77,13 @@ def _subject(options: RunOptions) -> Subject:
     strategy = Registry().resolve(options.strategy)
     instrument = resolve_instrument(options.symbol, options.calendar, options.tick_size, options.multiplier)
     config = StrategyConfig(instrument.symbol, Timeframe.parse(options.timeframe).name, options.params)
-    subject = Subject(strategy, config, 0, float(options.quantity))
-    warmup = subject.new().warmup_periods() if options.warmup is None else options.warmup
+    subject = Subject(strategy, config, 0, float(options.quantity), instrument.calendar)
+    first = subject.new()
+    warmup = first.warmup_periods() if options.warmup is None else options.warmup
     if type(warmup) is not int or warmup < 0:
         raise ConfigError(f"strategy {strategy.name!r}: warmup_periods() gave {warmup!r}; return a whole number of bars, 0 or more")
     check(options, strategy)
-    return msgspec.structs.replace(subject, warmup=warmup)
+    return msgspec.structs.replace(subject, warmup=warmup, timeframes=own_timeframes(first))
 
 
 class _Check:
@@ -129,7 +130,7 @@ class _Check:
         if self._data.ticks is None:
             assert self._data.bars is not None
             return bars_of_bars(*place, self._data.bars)
-        if self._subject.strategy.wants_ticks():
+        if self._subject.strategy.wants_ticks() or self._subject.timeframes:  # other bars are made of its ticks
             return TickFeed(*place, self._data.ticks)
         return bars_of_ticks(*place, self._data.ticks)
 
@@ -140,6 +141,7 @@ class _Check:
             warmup=self._subject.warmup,
             quantity=self._subject.quantity,
             calendar=self._instrument.calendar,
+            timeframes=self._subject.timeframes,
             watched=tuple(str(path.absolute()) for path in self._options.files),
         )
 
@@ -149,9 +151,6 @@ class _Check:
         if self._data.ticks is None and self._subject.strategy.wants_ticks():
             text = "the file holds bars, so on_tick was never asked; check it with a file of ticks"
             found.append(Finding("ticks", "warning", text))
-        if others := own_timeframes(self._subject.new()):
-            text = f"it wants bars of {', '.join(others)} too; this check shows it those of its own timeframe alone"
-            found.append(Finding("timeframes", "warning", text))
         return found
 
 

@@ -12,6 +12,7 @@ import msgspec
 from fortified.indicators.base import Indicator
 from fortified.research.check.feed import Feed
 from fortified.research.check.lookahead import spread
+from fortified.research.check.past import Past
 from fortified.research.check.recording import Answer, Player, Progress, Subject, first_difference, record
 from fortified.research.check.verdict import Difference, Finding, ValueRow, utc
 from fortified.strategies.base import BaseStrategy
@@ -47,9 +48,10 @@ class Histories:
 
     def __init__(self, subject: Subject, feed: Feed, progress: Progress) -> None:
         self._subject, self._feed, self._progress = subject, feed, progress
-        self.bars = feed.bars
+        self.bars, self.past = feed.bars, Past(subject, feed)
         self._ahead, self._known = bars_ahead(subject.warmup), dict[tuple[int, int], Outcome]()
-        self.starts = spread(self.length(2), len(self.bars) - self._ahead, STARTS)
+        self.starts = spread(self.past.start(self.length(2)), len(self.bars) - self._ahead, STARTS)
+        self.past.hold(self.starts)
         self._planned = len(self.starts) + sum(len(starts) for _, starts in self.lengths())
 
     def length(self, times: int) -> int:
@@ -60,7 +62,7 @@ class Histories:
         """Growing lengths, each with the starts that have at least twice as many bars before them."""
         for times in _multiples():
             length = self.length(times)
-            starts = [start for start in self.starts if start >= 2 * length]
+            starts = [start for start in self.starts if start >= self.past.start(2 * length)]
             if not starts:
                 return
             yield length, starts
@@ -77,8 +79,8 @@ class Histories:
     def bars_until_ready(self, names: frozenset[str]) -> int:
         """How many bars, from the first one on, it takes until the indicators of these names are warm."""
         player = Player(self._subject)
-        for number, bar in enumerate(self.bars, 1):
-            player.warm([bar])
+        for number in range(1, len(self.bars) + 1):
+            player.warm(self.past.shown(number - 1, number))
             if not names & _unready(player.strategy):
                 return number
         return len(self.bars)
@@ -86,7 +88,8 @@ class Histories:
     def _play(self, start: int, length: int) -> Outcome:
         self._progress("warm-up", len(self._known), self._planned)
         player = Player(self._subject, start)
-        player.warm(self.bars[start - length : start])
+        self.past.begin(player, start)
+        player.warm(self.past.before(start, length))
         values, unready = _values(player.strategy), _unready(player.strategy)
         return Outcome(values, unready, record(player, self._feed.events(first_bar=start), bars=self._ahead))
 
@@ -94,6 +97,9 @@ class Histories:
 def warm_up(subject: Subject, feed: Feed, tolerance: float, progress: Progress) -> tuple[Finding, list[ValueRow]]:
     """The finding, and the numbers that differ by more than ``tolerance``, relative."""
     histories = Histories(subject, feed, progress)
+    if not histories.starts:
+        text = f"it takes {histories.past.words(histories.length(2))} of history and {bars_ahead(subject.warmup)} bars behind it to tell"
+        return Finding("warm-up", "warning", f"{text}; give more data"), []
     rows = _rows(histories, tolerance)
     return _unready_finding(histories, subject.warmup) or _signals_finding(histories, subject.warmup, rows), rows
 
@@ -124,8 +130,9 @@ def _signals_finding(histories: Histories, warmup: int, rows: Sequence[ValueRow]
     if settled is not None and settled > warmup:
         return Finding("warm-up", "warning", f"{text}; {_advice(settled, rows)}", found)
     enough = 2 * histories.length(LONG)
-    if histories.starts[-1] < enough:
-        return Finding("warm-up", "warning", f"{text}; to see when they settle, {enough + ahead} bars are needed", found)
+    if histories.starts[-1] < histories.past.start(enough):
+        needed = f"{enough + ahead} bars" if enough <= histories.starts[-1] else histories.past.words(enough, ahead)
+        return Finding("warm-up", "warning", f"{text}; to see when they settle, {needed} are needed", found)
     return Finding("warm-up", "failed", f"{text}; no length of history gives the same signals as the whole one", found)
 
 

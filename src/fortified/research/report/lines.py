@@ -48,8 +48,7 @@ def indicator_lines(result: BacktestResult) -> Drawn:
     except Exception as error:  # whatever the user's strategy raises, the report is made
         return Drawn(problem=f"The indicators are not drawn: the strategy failed when it was run again ({type(error).__name__}: {error}).")
     parts = _Parts(result, seen)
-    missing = f"Indicators of other timeframes ({', '.join(seen.others)}) are not drawn." if seen.others else ""
-    return Drawn(tuple(parts.lines()), tuple(parts.states()), tuple(parts.legs()), tuple(parts.marks()), missing)
+    return Drawn(tuple(parts.lines()), tuple(parts.states()), tuple(parts.legs()), tuple(parts.marks()))
 
 
 class _Parts:
@@ -102,9 +101,11 @@ class _Parts:
 
     def legs(self) -> Iterator[Legs]:
         for watched, _, _ in self.all("pivots"):
+            if watched.is_other:
+                continue  # it counts bars that are not drawn here
             yield Legs(f"{watched.path}: legs", *pivots(watched, self.seen.starts))
         for watched in self.seen.indicators:
-            if isinstance(watched.indicator, ZigZagHighLow):
+            if isinstance(watched.indicator, ZigZagHighLow) and not watched.is_other:
                 found = chart_points(self.bars, self.seen, watched.indicator.reversal)
                 yield Legs(f"{watched.path}: as a chart draws it (repaints)", *found, repaints=True)
 
@@ -112,7 +113,7 @@ class _Parts:
         for watched, line, values in self.all("mark"):
             yield Marks(f"{watched.path}: {line}", np.flatnonzero(values > 0), np.flatnonzero(values < 0), hidden=line == "flip")
         for watched in self.seen.indicators:
-            if isinstance(watched.indicator, ReversalArrows):
+            if isinstance(watched.indicator, ReversalArrows) and not watched.is_other:
                 found = chart_arrows(self.bars, self.seen, watched.indicator.zigzag.reversal)
                 yield Marks(f"{watched.path}: arrows as a chart keeps them (repaint)", *found, hidden=True, repaints=True)
 

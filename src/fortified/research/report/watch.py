@@ -4,7 +4,8 @@ Owns running the strategy once more. What it answers is not looked at: no order 
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from operator import attrgetter
 from typing import Final
 
@@ -12,34 +13,38 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fortified.domain.market import BarFlag
+from fortified.domain.market import Bar, BarFlag
 from fortified.indicators.base import Floats, Indicator
 from fortified.research.result import BacktestResult
-from fortified.strategies.base import BaseStrategy, StrategyConfig, own_timeframes
+from fortified.strategies.base import BaseStrategy, StrategyConfig
 
 _CHUNK: Final = 16_384
 """Rows that are held as Python numbers at a time; long runs would fill the memory with them."""
+_LOOKS: Final = 500
+"""Bars of other timeframes after which it is known which indicators they are fed to."""
 
 
 class Watched(msgspec.Struct, frozen=True, eq=False):
-    """One indicator. ``path``: where it is, as in ``trend.average``. ``columns``: by line, one value per bar, NaN where there was none."""
+    """One indicator. ``path``: where it is, as in ``trend.average``. ``columns``: by line, one value per bar, NaN where there was none.
+
+    ``is_other``: it is fed with bars of another timeframe.
+    """
 
     path: str
     indicator: Indicator
     columns: dict[str, Floats]
+    is_other: bool = False
 
 
 class Watch(msgspec.Struct, frozen=True, eq=False):
     """All indicators, the outer before those within.
 
     ``told``: whether the strategy was told each bar. ``starts``: the first bar, and those at which it began anew.
-    ``others``: timeframes that it asks for, and whose bars it was not told here.
     """
 
     indicators: tuple[Watched, ...]
     told: NDArray[np.bool_]
     starts: tuple[int, ...]
-    others: tuple[str, ...] = ()
 
 
 def watch(result: BacktestResult) -> Watch:
@@ -50,10 +55,18 @@ def watch(result: BacktestResult) -> Watch:
     read = attrgetter("name", *names)  # with one name alone it would give no tuple
     nothing = (None,) * (1 + len(names))
     told, starts, table, rows = np.ones(len(result.bars), np.bool_), [0], np.empty((len(result.bars), len(names))), []
-    for place, bar in enumerate(result.bars.bars(result.instrument.symbol, result.timeframe.name), start=1):
+    bars = result.bars.bars(result.instrument.symbol, result.timeframe.name)
+    others: Iterable[Sequence[Bar]] = repeat(()) if result.others is None else result.others()
+    fed, looks = set[str](), 0
+    for place, (bar, shown) in enumerate(zip(bars, others, strict=False), start=1):
         if bar.flags & BarFlag.GAP and place > 1:
             strategy = _fresh(result)
             starts.append(place - 1)
+        for other in shown:
+            before = _states(held) if looks < _LOOKS else {}
+            strategy.on_other_bar(other)
+            fed.update(path for path, state in _states(held if before else ()).items() if state != before[path])
+            looks += 1
         if bar.flags & BarFlag.PARTIAL_START:
             told[place - 1] = False
             rows.append(nothing)
@@ -64,8 +77,12 @@ def watch(result: BacktestResult) -> Watch:
             table[place - len(rows) : place] = np.array([row[1:] for row in rows], np.float64)
             rows.clear()
     columns = iter(table.T)
-    seen = (Watched(path, indicator, {line: next(columns) for line in indicator.lines}) for path, indicator in held)
-    return Watch(tuple(seen), told, tuple(starts), tuple(own_timeframes(strategy)))
+    seen = (Watched(path, indicator, {line: next(columns) for line in indicator.lines}, path in fed) for path, indicator in held)
+    return Watch(tuple(seen), told, tuple(starts))
+
+
+def _states(held: Iterable[tuple[str, Indicator]]) -> dict[str, str]:
+    return {path: repr(indicator.snapshot()) for path, indicator in held}
 
 
 def _indicators(owner: object, prefix: str, seen: set[int]) -> Iterator[tuple[str, Indicator]]:
