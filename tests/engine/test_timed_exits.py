@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.builders import CLOSE, MINUTE, NEXT_OPEN, NQ_24_7, OPEN, OTHER, PAPER, SECOND, bar, update
+from tests.builders import CLOSE, LIVE, MINUTE, NEXT_OPEN, NQ_24_7, OPEN, OTHER, PAPER, SECOND, bar, update
 from tests.engine.desk import FLAT, LONG, SHORT, Desk, Scripted, ScriptedTicks, codes
 from tests.engine.test_protective_exits import Floor, only, shape
 
@@ -688,3 +688,15 @@ def test_a_restart_behind_every_event_changes_nothing(rules: ExitRules, steps: l
     assert decisions == played(rules, steps, restart=False)
     ids = [order.order_id for decision in decisions for order in decision.orders]
     assert len(ids) == len(set(ids))
+
+
+def test_a_live_broker_that_refuses_an_exit_is_asked_again_after_a_pause_that_grows() -> None:
+    floor = Floor(LIVE, exits=ExitRules.parse("4pts"), live_allowed=True)
+    floor.enter()
+    first = floor.later(96.0).orders
+    assert codes(floor.end(floor.working[LIVE][first[0].order_id], OrderStatus.REJECTED, "not now")) == [DenialCode.CLOSE_FAILED]
+    assert floor.later(95.0).orders  # a second of the market later
+    [again] = floor.working[LIVE].values()
+    floor.end(again, OrderStatus.REJECTED, "not now")
+    assert floor.later(94.0) is NOTHING
+    assert floor.later(93.0).orders

@@ -72,6 +72,7 @@ class EngineState(msgspec.Struct):
     others: dict[str, Line] = {}
     refused: dict[AccountId, tuple[str, ...]] = {}
     lapses: dict[AccountId, int] = {}
+    failed: dict[AccountId, tuple[int, int]] = {}
     touched: dict[AccountId, int] = {}
     stops_placed: int = 0
 
@@ -185,6 +186,7 @@ class Engine:
             others={} if self.others is None else self.others.snapshot(),
             refused=dict(self._handler.refused),
             lapses=dict(self._handler.lapses),
+            failed=dict(self._handler.failed),
             touched=dict(self._stops.touched),
             stops_placed=self._stops.placed,
         )
@@ -195,7 +197,7 @@ class Engine:
         self.bars_seen, self.warm_count = state.bars_seen, state.warm_count
         self._extremes = dict(state.extremes)
         entry = (state.entry_bar, state.entry_decision)
-        self._handler.restore(state.goals, state.exits, entry, state.recent, state.refused, state.lapses)
+        self._handler.restore(state.goals, state.exits, entry, state.recent, state.refused, state.lapses, state.failed)
         if self.others is not None:
             self.others.restore(state.others)
         self._executor.restore(state.armed)
@@ -331,6 +333,7 @@ class Engine:
         self._extremes.pop(account, None)
         self._executor.disarm(account)
         self._stops.forget(account)
+        self._handler.failed.pop(account, None)
 
     def adopted(self, account: AccountId, book: Book) -> Decision:
         """A position was booked that no order of ours made: its levels are new, and so is its stop."""
@@ -486,17 +489,21 @@ class Engine:
             account: reason
             for account, armed in self._executor.armed.items()
             if account not in touches
-            and self._handler.may_touch(account, armed.sign)
+            and self._may_leave(account, armed.sign)
             and (reason := self._executor.overdue(account, now.ts_event, now.step, self.bars_seen)) is not None
         }
         return found or NOT_DUE
+
+    def _may_leave(self, account: AccountId, sign: int) -> bool:
+        """Whether levels and times count now: not while an exit is on its way, nor just after its broker refused one."""
+        return self._handler.may_touch(account, sign) and not self._handler.is_pausing(account, self._now().ts_event)
 
     def _touches(self, look: Callable[[AccountId, bool], Touch | None], book: Book) -> Touches:
         """The accounts whose levels ``look`` finds touched; it is told whether an exit is on its way already."""
         found = {
             account: touch
             for account, armed in list(self._executor.armed.items())
-            if (touch := look(account, not self._handler.may_touch(account, armed.sign))) is not None
+            if (touch := look(account, not self._may_leave(account, armed.sign))) is not None
         }
         if found and self._resident:
             found = {account: touch for account, touch in found.items() if not self._is_left(account, touch, book)}

@@ -26,6 +26,7 @@ from fortified.engine.sizing import affordable
 from fortified.engine.tick_level import Touch, is_due
 
 NO_LEG = LegState()
+PAUSE_FIRST_NS, PAUSE_LAST_NS = 1_000_000_000, 30_000_000_000
 LAPSED = "the entry that waited for its price is called off: positions are closed before the session's end, so none is opened from now on"
 
 
@@ -40,6 +41,8 @@ class StopReversalHandler:
         """Of the latest entry order of each account, where its signal had some of its own."""
         self.lapses: dict[AccountId, int] = {}
         """When (ns) the entry of an account that waits for its price is called off, for the session ends soon."""
+        self.failed: dict[AccountId, tuple[int, int]] = {}
+        """When (ns) a broker refused the last exit of a live account, and how many in a row."""
         self.refused: dict[AccountId, tuple[str, ...]] = {}
         """Why protective exits of an account were refused since its last order: the same again, at each tick, is not told again."""
         self.recent: dict[AccountId, deque[int]] = {
@@ -189,6 +192,11 @@ class StopReversalHandler:
         context = msgspec.structs.replace(self._context(held, leg, goal, step, moment, state), session_open=True, fresh=True)
         return self._refusal(leg, order, goal, context) or order
 
+    def is_pausing(self, account: AccountId, ts_event: int) -> bool:
+        """Whether the broker refused an exit so shortly ago that the next one has to wait: 1 s after the first, 30 s at most."""
+        at, count = self.failed.get(account, (0, 0))
+        return count > 0 and ts_event < at + min(PAUSE_FIRST_NS << (count - 1), PAUSE_LAST_NS)
+
     def on_ended(self, order: Order, book: Book, moment: Moment, state: TradingState) -> Decision:
         """An order ended: the next one, or the end of the goal."""
         goal = self.goals[order.account]
@@ -199,6 +207,9 @@ class StopReversalHandler:
         del self.goals[order.account]
         if order.purpose is Purpose.ENTRY:
             return NOTHING
+        if mode_of(order.account) is Mode.LIVE:  # a simulated broker has no limit of requests
+            _, count = self.failed.get(order.account, (0, 0))
+            self.failed[order.account] = (moment.ts_event, count + 1)
         text = f"the exit of {order.symbol} ended {order.status}: {order.text or 'no reason given'}; the position stays as it is"
         return Decision(denials=(Denial(DenialCode.CLOSE_FAILED, text, order.account, order.ts_updated, order.reason),))
 
@@ -210,9 +221,11 @@ class StopReversalHandler:
         recent: Mapping[AccountId, Sequence[int]],
         refused: Mapping[AccountId, tuple[str, ...]],
         lapses: Mapping[AccountId, int],
+        failed: Mapping[AccountId, tuple[int, int]],
     ) -> None:
         """Take up what was pursued before."""
         self.goals, self.exits, self.refused, self.lapses = dict(goals), dict(exits), dict(refused), dict(lapses)
+        self.failed = dict(failed)
         self.entry_bar, self.entry_decision = entry
         for account, stamps in recent.items():
             self.recent[account] = deque(stamps, maxlen=self._config.limits.max_orders_per_minute or 1)

@@ -1,67 +1,103 @@
 """OrderSender: what a runner decided, on its way to the brokers.
 
-Owns that several real venues are asked at once, and what becomes of a request that could not be sent. Books nothing: events come back.
+Owns that several real venues are asked at once, that a slow one holds nobody up, and what becomes of a request that could not be sent.
+Books nothing: events come back.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from decimal import Decimal
 
 from fortified.domain.account import AccountId
-from fortified.domain.errors import Refused, VenueError
+from fortified.domain.errors import FortifiedError, Refused, VenueError
 from fortified.domain.order import Order, OrderEvent, OrderStatus
 from fortified.orchestration.runner_log import RunnerLog
 from fortified.ports import BaseBroker, RunnerKey, VenueBroker
 
 Events = Sequence[OrderEvent]
+Late = Callable[[Events], Awaitable[None]]
+ANSWER_S = 0.5
+"""How long a runner waits for an answer before it goes on with its other legs and with the market."""
 CANCEL_AGAIN_NS = 1_000_000_000
 """A cancel is not asked for again within this time: each tick wants it, and a broker takes so many requests a minute."""
 
 
 class OrderSender:
-    """Sends to the brokers of one runner. ``sent`` is told the account of each request to a real one."""
+    """Sends to the brokers of one runner. ``sent`` is told the account of each request to a real one, ``late`` is given what a broker answered
+    when nobody waited for it any more.
+    """
 
-    def __init__(self, key: RunnerKey, brokers: Iterable[BaseBroker], log: RunnerLog, sent: Callable[[AccountId], None]) -> None:
+    def __init__(
+        self, key: RunnerKey, brokers: Iterable[BaseBroker], log: RunnerLog, sent: Callable[[AccountId], None], late: Late
+    ) -> None:
         self.brokers = {broker.account: broker for broker in sorted(brokers, key=lambda broker: broker.account)}
-        self._key, self._log, self._sent = key, log, sent
+        self._key, self._log, self._sent, self._late = key, log, sent, late
         self._asked: dict[str, int] = {}  # when a cancel was, in market time
+        self._under_way: dict[str, asyncio.Task[None]] = {}
 
     def is_live(self, order: Order) -> bool:
         """Whether it goes to a real venue."""
         return isinstance(self.brokers[order.account], VenueBroker)
 
+    def is_under_way(self, order: Order) -> bool:
+        """Whether a request for ``order`` is not answered yet."""
+        return order.order_id in self._under_way
+
     async def place(self, orders: Sequence[Order]) -> Sequence[Events]:
         """Send, and give the first events of each; to several real venues at once."""
         if not any(self.is_live(order) for order in orders):
             return [await self.brokers[order.account].place_order(order) for order in orders]
-        return await asyncio.gather(*(self._place(order) for order in orders))
+        return await asyncio.gather(*(self._ask(order, self._place(order)) for order in orders))
 
-    async def cancel(self, order: Order, ts_event: int) -> Events:
-        """Ask for a cancel. Where that cannot be sent the order stays as it is, and whoever wants it gone asks again."""
-        if self.is_live(order):
-            if abs(ts_event - self._asked.get(order.order_id, 0)) < CANCEL_AGAIN_NS:
-                return ()
-            self._asked = {order.order_id: ts_event} | {known: ts for known, ts in self._asked.items() if ts_event - ts < CANCEL_AGAIN_NS}
-        try:
-            return await self.brokers[order.account].cancel_order(order, ts_event)
-        except VenueError as error:
-            self._log.warning("a cancel could not be sent", runner=str(self._key), order=order.order_id, reason=str(error))
-            return ()
-        finally:
-            self._tell(order)
+    async def cancel(self, orders: Sequence[Order], ts_event: int) -> Sequence[Events]:
+        """Ask for cancels. Where that cannot be sent the order stays as it is, and whoever wants it gone asks again."""
+        if not any(self.is_live(order) for order in orders):
+            return [await self.brokers[order.account].cancel_order(order, ts_event) for order in orders]
+        wanted = [order for order in orders if not self._was_asked(order, ts_event)]
+        return await asyncio.gather(*(self._ask(order, self._cancel(order, ts_event)) for order in wanted))
 
     async def move(self, order: Order, price: Decimal) -> Events:
         """Ask for another price of a stop that rests. Where that fails it stays where it is, and the next bar asks again."""
         broker = self.brokers[order.account]
-        if not isinstance(broker, VenueBroker):
+        if not isinstance(broker, VenueBroker) or self.is_under_way(order):
             return ()
+        return await self._ask(order, self._move(broker, order, price))
+
+    async def answered(self) -> None:
+        """Wait until nothing is under way; each request has a limit of its own."""
+        while self._under_way:
+            await asyncio.wait(list(self._under_way.values()))
+
+    def abandon(self) -> None:
+        """Wait for no answer any more: whoever takes over treats what is under way as of unknown fate."""
+        for task in self._under_way.values():
+            task.cancel()
+
+    # --- one request ---
+
+    async def _ask(self, order: Order, asking: Coroutine[None, None, Events]) -> Events:
+        """What the broker answers at once; nothing where it takes longer."""
+        task = asyncio.create_task(asking)
         try:
-            return await broker.replace_order(order, None, price)
-        except (VenueError, Refused) as error:
-            self._log.warning("a stop could not be moved", runner=str(self._key), order=order.order_id, reason=str(error))
+            async with asyncio.timeout(ANSWER_S):
+                return await asyncio.shield(task)
+        except TimeoutError:
+            self._log.warning("a broker is slow to answer", runner=str(self._key), order=order.order_id)
+            self._under_way[order.order_id] = asyncio.create_task(self._follow(order, task))
             return ()
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+
+    async def _follow(self, order: Order, task: "asyncio.Task[Events]") -> None:
+        try:
+            events = await task
+            del self._under_way[order.order_id]
+            await self._late(events)
+        except FortifiedError as error:  # the order is looked at all the same
+            self._log.warning("a late answer could not be booked", runner=str(self._key), order=order.order_id, reason=str(error))
         finally:
-            self._tell(order)
+            self._under_way.pop(order.order_id, None)
 
     async def _place(self, order: Order) -> Events:
         """One that was not sent for certain waits in doubt, as one of unknown fate does: it is looked up before it is sent again."""
@@ -72,6 +108,31 @@ class OrderSender:
             return (OrderEvent(order.order_id, OrderStatus.SUBMIT_UNKNOWN, order.ts_created, str(error)),)
         finally:
             self._tell(order)
+
+    async def _cancel(self, order: Order, ts_event: int) -> Events:
+        try:
+            return await self.brokers[order.account].cancel_order(order, ts_event)
+        except VenueError as error:
+            self._log.warning("a cancel could not be sent", runner=str(self._key), order=order.order_id, reason=str(error))
+            return ()
+        finally:
+            self._tell(order)
+
+    async def _move(self, broker: VenueBroker, order: Order, price: Decimal) -> Events:
+        try:
+            return await broker.replace_order(order, None, price)
+        except (VenueError, Refused) as error:
+            self._log.warning("a stop could not be moved", runner=str(self._key), order=order.order_id, reason=str(error))
+            return ()
+        finally:
+            self._tell(order)
+
+    def _was_asked(self, order: Order, ts_event: int) -> bool:
+        """Whether a cancel is under way, or was asked for a moment ago."""
+        if self.is_under_way(order) or abs(ts_event - self._asked.get(order.order_id, 0)) < CANCEL_AGAIN_NS:
+            return True
+        self._asked = {order.order_id: ts_event} | {known: ts for known, ts in self._asked.items() if ts_event - ts < CANCEL_AGAIN_NS}
+        return False
 
     def _tell(self, order: Order) -> None:
         if self.is_live(order):

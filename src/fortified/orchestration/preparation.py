@@ -132,8 +132,8 @@ class Preparation:
         warmups = [await self._backfill.warm_up(instrument, timeframe, engine.config.warmup, source, seam)]
         if last is None:
             runner.joined = _last_entry(seam_at[0])
-        for name, bars in engine.config.timeframes.items():
-            warmups.append(await self._warm_other(engine, name, bars, instrument, source))
+        for name in engine.others.lines if engine.others is not None else ():  # in the order in which they are shown
+            warmups.append(await self._warm_other(engine, name, engine.config.timeframes[name], instrument, source))
         for bar in _in_turn([warmup.bars for warmup in warmups]):
             engine.warm(bar)
         return "; ".join(warmup.text for warmup in warmups if warmup.text)

@@ -45,7 +45,8 @@ class RunnerBook:
     def restore(self, record: RunnerRecord) -> None:
         """Take over what the ledger holds of these legs."""
         symbols = {leg.symbol for leg in self.legs.values()}
-        self._tracker.restore(self._strategy, symbols, record.orders)
+        # One that ended while another runner of these legs had taken it over is still on this one's list.
+        self._tracker.restore(self._strategy, symbols, [order for order in record.orders if not order.is_terminal])
         self._positions.restore(self._strategy, symbols, record.positions)
         self.refresh()
 

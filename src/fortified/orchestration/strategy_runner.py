@@ -6,7 +6,7 @@ Everything between two commits can be repeated after a crash and comes out the s
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -15,7 +15,7 @@ from fortified.domain.account import AccountId
 from fortified.domain.calendar import Calendar
 from fortified.domain.errors import Refused, StoreUnavailable
 from fortified.domain.market import Bar, BarUpdate
-from fortified.domain.order import Fill, Order, OrderEvent, OrderStatus, Purpose
+from fortified.domain.order import TRANSITIONS, Fill, Order, OrderEvent, OrderStatus, Purpose
 from fortified.domain.position import FillContext
 from fortified.domain.signal import Signal, Target
 from fortified.domain.timeframe import Timeframe
@@ -46,7 +46,7 @@ from fortified.orchestration.symbol_publisher import seq_of
 from fortified.orchestration.trade_state_manager import TradeStateManager
 from fortified.orchestration.venue_reports import adoption, read
 from fortified.orchestration.warmup_splice import Splice
-from fortified.ports import ORIGIN, BaseBroker, BusEvent, BusReader, Clock, EntryId, Ledger, LedgerUnit, RunnerKey
+from fortified.ports import ORIGIN, BaseBroker, BusEvent, BusReader, Clock, EntryId, Ledger, LedgerUnit, RunnerKey, VenueBroker
 
 READ_TIMEOUT_MS = 250
 QUIET_TICKS = 256
@@ -55,6 +55,8 @@ EXPECTED = frozenset({DenialCode.WARMING_UP, DenialCode.STALE_DATA})
 """Denials that come in numbers while a runner catches up, and mean nothing then."""
 REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.EXPIRED})
 RETRY_FIRST_S, RETRY_LAST_S = 0.05, 2.0
+LOOKED_THROUGH = 1000
+"""The latest orders of a leg, among which are those that still work."""
 
 
 Past = Callable[[Bar], Awaitable[Warmup]]
@@ -118,7 +120,7 @@ class StrategyRunner:
         self.last: BarUpdate | Bar | None = None
         self.last_signal: Signal | None = None
         self.ts_last_signal: int | None = None
-        self._sender = OrderSender(key, brokers, log, sent)
+        self._sender = OrderSender(key, brokers, log, sent, self._answered_late)
         self._ledger = ledger
         self._tracker = tracker
         self._positions = positions
@@ -149,8 +151,14 @@ class StrategyRunner:
 
         False when the strategy has to be warmed up, because it is new here or is made of something else now.
         """
+        async with self._lock:  # what brokers report meanwhile waits
+            return await self._recover()
+
+    async def _recover(self) -> bool:
         record = await self._ledger.load(self.key)
-        self._book.restore(record)
+        left = await self._left_at_work({order.order_id for order in record.orders})
+        self._unit.orders.extend(left)
+        self._book.restore(msgspec.structs.replace(record, orders=(*record.orders, *left)))
         known = record.state is not None and self._restore(_DECODER.decode(record.state))
         for account, broker in self._sender.brokers.items():
             if self.last is not None:
@@ -166,11 +174,22 @@ class StrategyRunner:
             for order in unsent
             if self._sender.is_live(order)
         ]
-        if unsent:
+        if unsent or left:
             self._settle(doubtful)
             await self._carry_out()
             await self._commit()
         return known
+
+    async def _left_at_work(self, own: Collection[str]) -> list[Order]:
+        """Live orders of these legs that the strategy made in another timeframe: a stop that rests goes with the position."""
+        live = [leg for leg in self._book.legs.values() if isinstance(self._sender.brokers[leg.account], VenueBroker)]
+        known = [await self._ledger.orders(strategy=self.key.strategy, symbol=leg.symbol, limit=LOOKED_THROUGH) for leg in live]
+        return [
+            order
+            for leg, orders in zip(live, known, strict=True)
+            for order in reversed(orders)
+            if order.account == leg.account and not order.is_terminal and order.order_id not in own
+        ]
 
     def protect(self) -> list[AccountId]:
         """Set levels, with the next event, for open positions that have none; whose these are."""
@@ -184,6 +203,7 @@ class StrategyRunner:
         finally:
             self._ended = True
             self._moved.set()
+            self._sender.abandon()
 
     async def wait_within(self, frontier: int, window: int) -> None:
         """Wait until at most ``window`` ticks up to ``frontier`` are still to be taken in: back-pressure for a source that can wait."""
@@ -240,6 +260,7 @@ class StrategyRunner:
         async with self._lock:
             self.engine.retire(self._book.states)
             await self._call_off(lambda order: order.purpose is Purpose.ENTRY or not self._sender.is_live(order))
+        await self._sender.answered()
 
     async def _call_off(self, wanted: Callable[[Order], bool]) -> None:
         asked: set[str] = set()
@@ -272,7 +293,9 @@ class StrategyRunner:
     async def absent(self, order: Order) -> None:
         """The venue does not have ``order``, for certain. Where it is still wanted it is sent again, an entry only while it is young."""
         async with self._lock:
-            if self._tracker.known(order.order_id) != order or self._clock is None:  # it moved meanwhile
+            if (
+                self._tracker.known(order.order_id) != order or self._clock is None or self._sender.is_under_way(order)
+            ):  # it moved meanwhile
                 return
             young = self._clock.now_ns() - order.ts_created <= self._freshness_ns and not self._ended
             if not self.engine.wants(order, self._book.states):
@@ -311,10 +334,19 @@ class StrategyRunner:
             await self._carry_out()
             await self._commit()
 
-    async def refresh(self) -> None:
-        """Take the book anew: what is frozen has changed."""
+    async def _answered_late(self, events: Sequence[OrderEvent]) -> None:
+        """What the broker said when nobody waited any more; what was read of the order meanwhile counts more."""
         async with self._lock:
-            self._book.refresh()
+            for event in events:
+                order = self._tracker.known(event.order_id)
+                if order is not None and event.status in TRANSITIONS[order.status]:
+                    self._settle([event])
+            await self._carry_out()
+            await self._commit()
+
+    async def refresh(self) -> None:
+        """Take the book anew: what is frozen has changed. Needs no lock: it says what its owners say, in the middle of a step too."""
+        self._book.refresh()
 
     @property
     def seq(self) -> int:
@@ -455,15 +487,26 @@ class StrategyRunner:
             orders, self._outbox = self._outbox, []
             cancels, self._cancels = self._cancels, []
             moves, self._moves = self._moves, []
+            asked = None if self._clock is None else self._clock.now_ns()
             await self._commit()
-            for events in await self._sender.place(orders):
+            for events in await self._sender.place(self._in_time(orders, asked)):
                 self._settle(events)
-            for order_id in cancels:
-                if (order := self._tracker.get(order_id)) is not None and (now := self.ts_last) is not None:
-                    self._settle(await self._sender.cancel(order, now))
+            unwanted = [order for order_id in cancels if (order := self._tracker.get(order_id)) is not None]
+            if unwanted and (now := self.ts_last) is not None:
+                for events in await self._sender.cancel(unwanted, now):
+                    self._settle(events)
             for order_id, price in moves:
                 if (order := self._tracker.get(order_id)) is not None and order.status in AT_WORK:
                     self._settle(await self._sender.move(order, price))
+
+    def _in_time(self, orders: Sequence[Order], asked: int | None) -> Sequence[Order]:
+        """``orders`` without the live entries that waited for the store since ``asked`` until their price was old: they were never sent."""
+        if self._clock is None or asked is None or self._clock.now_ns() - asked <= self._freshness_ns:
+            return orders
+        late = [order for order in orders if order.purpose is Purpose.ENTRY and self._sender.is_live(order)]
+        text = "it waited for the store, and the price it was meant for is old; nothing was sent"
+        self._settle([OrderEvent(order.order_id, OrderStatus.REJECTED, self._clock.now_ns(), text) for order in late])
+        return [order for order in orders if order not in late]
 
     def _book_fill(self, fill: Fill) -> None:
         # Extremes of the signal's symbol say nothing of another.

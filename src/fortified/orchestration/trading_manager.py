@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from fortified.domain.account import AccountId, Mode, account_id
+from fortified.domain.account import AccountId, Mode, account_id, mode_of
 from fortified.domain.errors import ConfigError, FortifiedError, InvariantError, NotFound, Refused, StoreUnavailable
 from fortified.domain.instrument import Instrument
 from fortified.domain.order import Order
@@ -246,12 +246,18 @@ class TradingManager:
             NotFound: the strategy is unknown or has no tickers. Refused: it cannot start now, with the reasons.
         """
         async with self._lock:
-            configs = await self._startable(strategy, mode, resumed=resumed)
+            looked_up = mode is Mode.LIVE and (resumed or await self._has_live_orders(strategy))
+            configs = await self._startable(strategy, mode, resumed=looked_up)
             async with self._together():
                 for config in configs:
                     await self._run(RunnerKey(strategy, config.symbol, config.timeframe, mode.value), config)
             await self.store.config.put_desired(DesiredRun(strategy, mode.value, actor, self._clock.now_ns()))
         return self.status(strategy)
+
+    async def _has_live_orders(self, strategy: str) -> bool:
+        """Whether orders of before have to be looked up, by a runner, before ledger and broker can agree."""
+        orders = await self.store.ledger.orders(strategy=strategy, limit=CLAIMS_KEPT)
+        return any(not order.is_terminal and mode_of(order.account) is Mode.LIVE for order in orders)
 
     async def _run(self, key: RunnerKey, config: TickerConfig) -> None:
         """Begin a runner where there is none; one of another timeframe or configuration on the same position makes place."""
