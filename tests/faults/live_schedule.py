@@ -48,7 +48,7 @@ ASKED: tuple[Fault | Kind, ...] = (
     *(Fault(Kind.STATUS, status=status) for status in (429, 500, 503)),
     *(Fault(Kind.STATUS_AFTER, status=status) for status in (500, 502, 504)),
     *(Fault(Kind.SLOW_AFTER, seconds=seconds) for seconds in (0.3, 12.0)),
-    *(Fault(Kind.SLOW_BEFORE, seconds=seconds) for seconds in (0.3, 10.5)),
+    *(Fault(Kind.SLOW_BEFORE, seconds=seconds) for seconds in (0.3, 10.2, 10.5, 11.5)),
 )
 READ: tuple[Fault | Kind, ...] = (
     *(Kind.DROP_BEFORE, Kind.CUT_ANSWER, Kind.GARBLED, Kind.EXPIRE_TOKEN),

@@ -86,7 +86,7 @@ class LiveHouse(House):
         positions = await self.store.ledger.positions(strategy="scripted")
         return {one.account.partition(":")[2]: one.quantity for one in positions if one.quantity}
 
-    async def wait(self, holds: Callable[[], Awaitable[bool]], what: str, seconds: float = 10) -> None:
+    async def wait(self, holds: Callable[[], Awaitable[bool]], what: str, seconds: float = 30) -> None:
         """Until the house has come there, while the market goes on."""
         try:
             async with asyncio.timeout(seconds):

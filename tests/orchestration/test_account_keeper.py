@@ -322,6 +322,34 @@ def test_an_order_is_absent_after_three_clean_reads_and_errors_do_not_count() ->
     in_room(test)
 
 
+def test_reads_while_an_order_is_being_sent_do_not_count() -> None:
+    async def test(room: Room) -> None:
+        for status in (S.INITIALIZED, S.SUBMITTED):
+            room.orders.list = [ours(status=status, venue_order_id=None, ts_submitted=room.clock.now_ns())]
+            room.keeper.look()
+            await room.after(20)
+        assert room.orders.absent_ones == []
+        room.orders.list = [ours(status=S.SUBMIT_UNKNOWN, venue_order_id=None)]
+        room.keeper.look()
+        await room.after(0.5)
+        assert room.orders.absent_ones == []
+        await room.after(5)
+        assert room.orders.absent_ones[0] == "o1"
+
+    in_room(test)
+
+
+def test_an_order_that_a_dead_process_was_sending_is_absent_in_the_end() -> None:
+    async def test(room: Room) -> None:
+        room.orders.list = [ours(status=S.SUBMITTED, venue_order_id=None, ts_submitted=OPEN)]
+        await room.after(30)
+        assert room.orders.absent_ones == []
+        await room.after(60)
+        assert room.orders.absent_ones[0] == "o1"
+
+    in_room(test)
+
+
 @pytest.mark.parametrize("status", [S.SUBMITTED, S.SUBMIT_UNKNOWN, S.INITIALIZED])
 def test_an_order_that_is_found_at_last_is_not_absent(status: OrderStatus) -> None:
     async def test(room: Room) -> None:

@@ -74,6 +74,33 @@ async def test_a_reversal_goes_on_where_the_broker_answers_and_follows_where_it_
         await house.agree()
 
 
+@pytest.mark.parametrize("kind", [Kind.SLOW_BEFORE, Kind.SLOW_AFTER])
+async def test_a_broker_that_does_not_answer_holds_the_other_leg_up_neither_with_its_stop_nor_with_its_exit(kind: Kind) -> None:
+    async with one_house() as house:
+        house.simulation.schwab_faults.next(PLACE, Fault(kind, seconds=1.5))
+        await house.go(quantities=ONE | TEN, symbols={"schwab": "QQQ"})
+        await house.ticks(UP)
+        await house.rests(at="19996.25")
+        await house.ticks(OUT)
+        await house.until(lambda: house.at_venue(TASTY) == 0, "one leg is closed")
+        [order] = house.ours(SCHWAB, "QQQ")
+        assert order.status is OrderStatus.INITIALIZED or order.venue_order_id is not None
+        await house.flat()
+        assert sum(order.ticket.buy for order in house.exchange(SCHWAB).orders.values()) == 1
+        await house.agree()
+
+
+async def test_stop_trading_calls_an_entry_off_whose_answer_is_late() -> None:
+    async with one_house() as house:
+        house.simulation.tastytrade_faults.next("POST */orders", Fault(Kind.SLOW_AFTER, seconds=1.0))
+        house.simulation.tastytrade_faults.next("order", Kind.SILENT)
+        await house.go()
+        await house.ticks(UP)
+        await house.manager.stop("scripted", actor="test")
+        await house.flat()
+        assert [order.status for order in await house.made()] == [OrderStatus.CANCELED]
+
+
 async def test_the_next_wish_waits_for_a_leg_in_doubt_and_is_the_one_that_counts() -> None:
     async with one_house() as house:
         await begin(house)

@@ -260,7 +260,7 @@ async def test_it_fills_behind_its_cancel() -> None:
         [stop] = house.resting()
         house.simulation.tastytrade_faults.next("order", Kind.SILENT)  # the exit waits at the exchange
         await house.ticks(OUT)
-        await house.until(lambda: [order.reason for order in house.ours()] == ["out"], "the exit works")
+        await house.until(lambda: [one.ticket.kind for one in house.exchange().live_orders()] == [OrderKind.MARKET], "the exit works")
         late_fill(house.exchange(), stop, Decimal(1))
         [exit_] = house.exchange().live_orders()
         await house.ticks(IDLE)
@@ -435,7 +435,7 @@ async def test_stop_trading_in_the_middle_of_a_reversal_opens_nothing() -> None:
         await opened(house)
         house.simulation.tastytrade_faults.next("order", Kind.SILENT)
         await house.ticks(DOWN)
-        await house.until(lambda: [order.reason for order in house.ours()] == ["down"], "the exit works")
+        await house.until(lambda: [one.ticket.kind for one in house.exchange().live_orders()] == [OrderKind.MARKET], "the exit works")
         await house.manager.stop("scripted", actor="test")
         [exit_] = house.exchange().live_orders()
         house.exchange().fill_now(exit_)

@@ -14,15 +14,15 @@ import msgspec
 
 from fortified.domain.account import AccountId
 from fortified.domain.errors import AmbiguousOrder, FortifiedError, InvariantError, Refused, StoreUnavailable, VenueError
-from fortified.domain.order import Order, OrderStatus
+from fortified.domain.order import Order, OrderStatus, OrderType
 from fortified.domain.venue import AccountStanding, Balances, VenueOrder, VenuePosition
 from fortified.orchestration.reconciliation import Comparison, Difference, compare, place
 from fortified.orchestration.runner_log import RunnerLog
 from fortified.ports import AccountStore, Clock, Ledger, VenueBroker
 
 RETRY_FIRST_S, RETRY_LAST_S = 0.5, 30.0
-UNSENT = frozenset({OrderStatus.INITIALIZED, OrderStatus.SUBMITTED, OrderStatus.SUBMIT_UNKNOWN})
-"""States in which an order may never have reached the broker."""
+SENDING_S = 60.0
+"""Longer than any request takes: an order that is SUBMITTED since then is on its way no more; the process that sent it has ended."""
 WORKING = frozenset({OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED})
 
 
@@ -203,16 +203,24 @@ class AccountKeeper:
             self._absent.pop(order.order_id, None)
             await self._alarm(order, before, alarm)
             await self._cancel_again(order, seen)
-        elif order.status in UNSENT and order.venue_order_id is None:
-            count = self._absent[order.order_id] = self._absent.get(order.order_id, 0) + 1
-            if count >= self._pace.absent_reads:
-                del self._absent[order.order_id]
-                await self._orders.absent(order)
-            else:
-                await asyncio.sleep(self._pace.absent_s)
-                self._order_news.set()
+        elif order.venue_order_id is None:
+            await self._missed(order)
         elif not order.is_terminal:
             await self._alarm(order, before, f"order {order.venue_order_id} has vanished at the broker; look at it there")
+
+    async def _missed(self, order: Order) -> None:
+        """A clean read lacks ``order``. That counts only after its sending has ended: until then it may be on its way."""
+        sent = order.ts_submitted or order.ts_updated
+        forgotten = order.status is OrderStatus.SUBMITTED and self._clock.now_ns() - sent > SENDING_S * 1e9
+        if order.status is not OrderStatus.SUBMIT_UNKNOWN and not forgotten:
+            return
+        count = self._absent[order.order_id] = self._absent.get(order.order_id, 0) + 1
+        if count >= self._pace.absent_reads:
+            del self._absent[order.order_id]
+            await self._orders.absent(order)
+        else:
+            await asyncio.sleep(self._pace.absent_s)
+            self._order_news.set()
 
     async def _cancel_again(self, order: Order, seen: VenueOrder) -> None:
         """A cancel that was lost on its way changes nothing at the broker, and would be waited for in vain."""
@@ -257,7 +265,8 @@ class AccountKeeper:
         ledger = [position for position in await self._ledger.positions() if position.account == self.account]
         comparison = compare(ledger, positions, external, self._orders.symbols(self.account))
         found = {difference.what: difference for difference in comparison.differences}
-        confirmed = {what: one for what, one in found.items() if self._suspected.get(what) == one}
+        moving = self._moving()
+        confirmed = {what: one for what, one in found.items() if self._suspected.get(what) == one and what not in moving}
         repeated = self._ts_positions is not None and _units(positions) == _units(self._positions)
         self._positions, self._comparison, self._suspected = positions, comparison, found
         self._ts_positions = self._clock.now_ns()
@@ -274,6 +283,11 @@ class AccountKeeper:
         self._standing, self._ts_standing = standing, now
         if self._ready and standing.closing_only != closing:
             await self._orders.refresh(self.account)
+
+    def _moving(self) -> set[str]:
+        """What an order at the market works in: the broker may have its fill before we have."""
+        working = self._orders.watched(self.account, self._clock.now_ns())
+        return {place(order.symbol) for order in working if order.type is OrderType.MARKET and not order.is_terminal}
 
     async def _conclude(self, confirmed: dict[str, Difference], *, repeated: bool) -> None:
         for what in confirmed.keys() - self._confirmed.keys():

@@ -15,7 +15,7 @@ from fortified.orchestration.runner_log import RunnerLog
 from fortified.ports import BaseBroker, RunnerKey, VenueBroker
 
 Events = Sequence[OrderEvent]
-Late = Callable[[Events], Awaitable[None]]
+Late = Callable[[Order, Events], Awaitable[None]]
 ANSWER_S = 0.5
 """How long a runner waits for an answer before it goes on with its other legs and with the market."""
 CANCEL_AGAIN_NS = 1_000_000_000
@@ -23,8 +23,8 @@ CANCEL_AGAIN_NS = 1_000_000_000
 
 
 class OrderSender:
-    """Sends to the brokers of one runner. ``sent`` is told the account of each request to a real one, ``late`` is given what a broker answered
-    when nobody waited for it any more.
+    """Sends to the brokers of one runner. ``sent`` is told the account of each request to a real one, ``late`` is given what a broker
+    answered when nobody waited for it any more.
     """
 
     def __init__(
@@ -33,15 +33,22 @@ class OrderSender:
         self.brokers = {broker.account: broker for broker in sorted(brokers, key=lambda broker: broker.account)}
         self._key, self._log, self._sent, self._late = key, log, sent, late
         self._asked: dict[str, int] = {}  # when a cancel was, in market time
-        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._under_way: set[str] = set()
+        self._followed: set[asyncio.Task[None]] = set()
+        self.patient = True
+        """Whether each answer is waited for: while no market is taken in, nothing is held up by that."""
 
     def is_live(self, order: Order) -> bool:
         """Whether it goes to a real venue."""
         return isinstance(self.brokers[order.account], VenueBroker)
 
     def is_under_way(self, order: Order) -> bool:
-        """Whether a request for ``order`` is not answered yet."""
+        """Whether a request for ``order`` is not answered yet, or its answer not booked."""
         return order.order_id in self._under_way
+
+    def note_answer(self, order: Order) -> None:
+        """The answer for ``order`` is being booked."""
+        self._under_way.discard(order.order_id)
 
     async def place(self, orders: Sequence[Order]) -> Sequence[Events]:
         """Send, and give the first events of each; to several real venues at once."""
@@ -63,14 +70,17 @@ class OrderSender:
             return ()
         return await self._ask(order, self._move(broker, order, price))
 
-    async def answered(self) -> None:
-        """Wait until nothing is under way; each request has a limit of its own."""
-        while self._under_way:
-            await asyncio.wait(list(self._under_way.values()))
+    async def answered(self) -> bool:
+        """Wait until nothing is under way, where each request has a limit of its own; whether there was something."""
+        waited = bool(self._followed)
+        while self._followed:
+            await asyncio.wait(list(self._followed))
+        return waited
 
     def abandon(self) -> None:
-        """Wait for no answer any more: whoever takes over treats what is under way as of unknown fate."""
-        for task in self._under_way.values():
+        """Follow no answer any more: whoever takes over treats what is under way as of unknown fate."""
+        self.patient = True
+        for task in self._followed:
             task.cancel()
 
     # --- one request ---
@@ -79,25 +89,26 @@ class OrderSender:
         """What the broker answers at once; nothing where it takes longer."""
         task = asyncio.create_task(asking)
         try:
-            async with asyncio.timeout(ANSWER_S):
-                return await asyncio.shield(task)
-        except TimeoutError:
-            self._log.warning("a broker is slow to answer", runner=str(self._key), order=order.order_id)
-            self._under_way[order.order_id] = asyncio.create_task(self._follow(order, task))
-            return ()
+            done, _ = await asyncio.wait([task], timeout=None if self.patient else ANSWER_S)
+            if done or self.patient:
+                return await task
         except asyncio.CancelledError:
             task.cancel()
             raise
+        self._log.warning("a broker is slow to answer", runner=str(self._key), order=order.order_id)
+        self._under_way.add(order.order_id)
+        following = asyncio.create_task(self._follow(order, task))
+        self._followed.add(following)
+        following.add_done_callback(self._followed.discard)
+        return ()
 
     async def _follow(self, order: Order, task: "asyncio.Task[Events]") -> None:
         try:
-            events = await task
-            del self._under_way[order.order_id]
-            await self._late(events)
+            await self._late(order, await task)
         except FortifiedError as error:  # the order is looked at all the same
             self._log.warning("a late answer could not be booked", runner=str(self._key), order=order.order_id, reason=str(error))
         finally:
-            self._under_way.pop(order.order_id, None)
+            self.note_answer(order)
 
     async def _place(self, order: Order) -> Events:
         """One that was not sent for certain waits in doubt, as one of unknown fate does: it is looked up before it is sent again."""

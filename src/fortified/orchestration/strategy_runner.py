@@ -165,7 +165,7 @@ class StrategyRunner:
                 broker.on_market(self.last)
             working = self._book.working(account)
             await broker.restore([order for order in working if order.status is not OrderStatus.INITIALIZED])
-        unsent = [order for order in self._book.all_working() if order.status is OrderStatus.INITIALIZED]
+        unsent = [order for order in self._book.all_working() if self._may_be_unsent(order)]
         # A simulated venue forgot what it was sent; at a real one the last process may have been killed behind the sending.
         self._outbox = [order for order in unsent if not self._sender.is_live(order)]
         now = None if self._clock is None else self._clock.now_ns()  # it was sent until now, if at all
@@ -179,6 +179,11 @@ class StrategyRunner:
             await self._carry_out()
             await self._commit()
         return known
+
+    def _may_be_unsent(self, order: Order) -> bool:
+        """Whether the process that ended may have left the order unsent, or without an answer."""
+        in_doubt = order.status is OrderStatus.SUBMITTED and order.venue_order_id is None and self._sender.is_live(order)
+        return order.status is OrderStatus.INITIALIZED or in_doubt
 
     async def _left_at_work(self, own: Collection[str]) -> list[Order]:
         """Live orders of these legs that the strategy made in another timeframe: a stop that rests goes with the position."""
@@ -197,6 +202,7 @@ class StrategyRunner:
 
     async def run(self, reader: BusReader) -> None:
         """Consume ``reader`` until cancelled. While the store is away it waits, and goes on where it stopped."""
+        self._sender.patient = False
         try:
             while True:
                 await self.run_once(reader, READ_TIMEOUT_MS)
@@ -259,8 +265,13 @@ class StrategyRunner:
         self._ended = True
         async with self._lock:
             self.engine.retire(self._book.states)
-            await self._call_off(lambda order: order.purpose is Purpose.ENTRY or not self._sender.is_live(order))
-        await self._sender.answered()
+            await self._call_off(self._goes_with_us)
+        if await self._sender.answered():  # and could not be cancelled before
+            async with self._lock:
+                await self._call_off(self._goes_with_us)
+
+    def _goes_with_us(self, order: Order) -> bool:
+        return order.purpose is Purpose.ENTRY or not self._sender.is_live(order)
 
     async def _call_off(self, wanted: Callable[[Order], bool]) -> None:
         asked: set[str] = set()
@@ -293,9 +304,8 @@ class StrategyRunner:
     async def absent(self, order: Order) -> None:
         """The venue does not have ``order``, for certain. Where it is still wanted it is sent again, an entry only while it is young."""
         async with self._lock:
-            if (
-                self._tracker.known(order.order_id) != order or self._clock is None or self._sender.is_under_way(order)
-            ):  # it moved meanwhile
+            moved = self._tracker.known(order.order_id) != order
+            if moved or self._clock is None or self._sender.is_under_way(order):
                 return
             young = self._clock.now_ns() - order.ts_created <= self._freshness_ns and not self._ended
             if not self.engine.wants(order, self._book.states):
@@ -334,12 +344,13 @@ class StrategyRunner:
             await self._carry_out()
             await self._commit()
 
-    async def _answered_late(self, events: Sequence[OrderEvent]) -> None:
+    async def _answered_late(self, order: Order, events: Sequence[OrderEvent]) -> None:
         """What the broker said when nobody waited any more; what was read of the order meanwhile counts more."""
         async with self._lock:
+            self._sender.note_answer(order)
             for event in events:
-                order = self._tracker.known(event.order_id)
-                if order is not None and event.status in TRANSITIONS[order.status]:
+                known = self._tracker.known(event.order_id)
+                if known is not None and event.status in TRANSITIONS[known.status]:
                     self._settle([event])
             await self._carry_out()
             await self._commit()
