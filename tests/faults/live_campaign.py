@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from tests.faults.live_schedule import Outcome, schedule
@@ -35,16 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=60.0, help="begin no schedule after that time")
     parser.add_argument("--verbose", action="store_true", help="print all that happened")
     given = parser.parse_args(arguments)
-    began, outcomes = time.monotonic(), list[Outcome]()
+    began, outcomes, reached = time.monotonic(), list[Outcome](), Counter[str]()
     for seed in range(given.first, given.first + given.seeds):
         if time.monotonic() - began > given.minutes * 60:
             print(f"stopped after {given.minutes:g} minutes")
             break
         outcomes.append(schedule(seed))
         _tell(outcomes[-1], verbose=given.verbose)
+        reached.update(name for note in outcomes[-1].notes for name, text in REACHED.items() if text in note)
+        outcomes[-1].notes.clear()  # thousands of schedules have much to say
         if len(outcomes) % 50 == 0:
-            print(_sum(outcomes, time.monotonic() - began), flush=True)
-    print(_sum(outcomes, time.monotonic() - began))
+            print(_sum(outcomes, reached, time.monotonic() - began), flush=True)
+    print(_sum(outcomes, reached, time.monotonic() - began))
     return min(100, sum(1 for outcome in outcomes if outcome.failures))
 
 
@@ -55,10 +58,8 @@ def _tell(outcome: Outcome, *, verbose: bool) -> None:
         print(f"seed {outcome.seed}: {failure}", flush=True)
 
 
-def _sum(outcomes: Sequence[Outcome], seconds: float) -> str:
+def _sum(outcomes: Sequence[Outcome], reached: Counter[str], seconds: float) -> str:
     failed = [outcome.seed for outcome in outcomes if outcome.failures]
-    notes = [note for outcome in outcomes for note in outcome.notes]
-    reached = [f"{sum(1 for note in notes if text in note)} {name}" for name, text in REACHED.items()]
     parts = (
         f"{len(outcomes)} schedules in {seconds:.0f} s",
         f"{sum(outcome.virtual_s for outcome in outcomes) / 3600:.1f} h of trading",
@@ -66,7 +67,7 @@ def _sum(outcomes: Sequence[Outcome], seconds: float) -> str:
         f"{sum(outcome.faults for outcome in outcomes)} faults",
         f"{sum(outcome.lives - 1 for outcome in outcomes)} kills",
         f"{sum(outcome.outages for outcome in outcomes)} outages of the store",
-        *reached,
+        *(f"{reached[name]} {name}" for name in REACHED),
         f"failed: {failed or 'none'}",
     )
     return ", ".join(parts)

@@ -313,8 +313,8 @@ def test_an_order_is_absent_after_three_clean_reads_and_errors_do_not_count() ->
     async def test(room: Room) -> None:
         room.orders.list = [ours(status=S.SUBMIT_UNKNOWN, venue_order_id=None)]
         room.keeper.look()
-        await room.after(1.5)
-        assert room.orders.absent_ones == []
+        await room.after(12)
+        assert room.orders.absent_ones == []  # the process before may have been sending it until a moment ago
         room.venue.fails = [VenueUnavailable("no answer")] * 2
         await room.after(30)
         assert room.orders.absent_ones[0] == "o1"

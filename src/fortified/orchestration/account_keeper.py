@@ -23,6 +23,8 @@ from fortified.ports import AccountStore, Clock, Ledger, VenueBroker
 RETRY_FIRST_S, RETRY_LAST_S = 0.5, 30.0
 SENDING_S = 60.0
 """Longer than any request takes: an order that is SUBMITTED since then is on its way no more; the process that sent it has ended."""
+INHERITED = 12
+"""Times ``absent_s`` at the beginning, in which absence does not count: what the process before was sending may be on its way."""
 WORKING = frozenset({OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED})
 
 
@@ -114,6 +116,7 @@ class AccountKeeper:
         self._alarms: dict[str, str] = {}  # by order id
         self._absent: dict[str, int] = {}
         self._canceled: dict[str, int] = {}  # when a cancel was last asked for again
+        self._ts_begun = 0
         self._ts_orders: int | None = None
         self._ts_positions: int | None = None
         self._ts_standing: int | None = None
@@ -124,6 +127,7 @@ class AccountKeeper:
 
     async def run(self) -> None:
         """Keep the account until cancelled."""
+        self._ts_begun = self._ts_begun or self._clock.now_ns()
         await self._connect()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen())
@@ -210,9 +214,10 @@ class AccountKeeper:
 
     async def _missed(self, order: Order) -> None:
         """A clean read lacks ``order``. That counts only after its sending has ended: until then it may be on its way."""
-        sent = order.ts_submitted or order.ts_updated
-        forgotten = order.status is OrderStatus.SUBMITTED and self._clock.now_ns() - sent > SENDING_S * 1e9
-        if order.status is not OrderStatus.SUBMIT_UNKNOWN and not forgotten:
+        now, sent = self._clock.now_ns(), order.ts_submitted or order.ts_updated
+        forgotten = order.status is OrderStatus.SUBMITTED and now - sent > SENDING_S * 1e9
+        inherited = now - self._ts_begun < INHERITED * self._pace.absent_s * 1e9
+        if inherited or (order.status is not OrderStatus.SUBMIT_UNKNOWN and not forgotten):
             return
         count = self._absent[order.order_id] = self._absent.get(order.order_id, 0) + 1
         if count >= self._pace.absent_reads:
